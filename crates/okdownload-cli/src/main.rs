@@ -1,0 +1,2 @@
+//! okdl.
+fn main() {}

@@ -1,0 +1,1 @@
+//! okdownload's connections over reqwest.

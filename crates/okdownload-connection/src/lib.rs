@@ -1,0 +1,1 @@
+//! The connection seam of okdownload: how an HTTP client is plugged in.

@@ -1,0 +1,1 @@
+//! The engine of okdownload: dispatcher, pipeline and handles.

@@ -1,0 +1,1 @@
+//! The observer seam of okdownload: monitor, listeners and events.

@@ -1,0 +1,1 @@
+//! okdownload's output to local files.

@@ -1,0 +1,1 @@
+//! okdownload's store in an SQLite database.

@@ -1,0 +1,1 @@
+//! The strategy seams of okdownload: what to decide, and the defaults.

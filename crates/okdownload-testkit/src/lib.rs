@@ -1,0 +1,1 @@
+//! Test suites for okdownload's seams, and a scripted HTTP server.

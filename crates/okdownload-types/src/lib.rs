@@ -1,0 +1,1 @@
+//! The data types of okdownload: tasks, breakpoints, response heads, causes and errors.

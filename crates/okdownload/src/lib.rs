@@ -1,0 +1,1 @@
+//! A download engine for Rust programs: multi-connection, multi-task, resumable.
