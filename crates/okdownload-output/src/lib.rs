@@ -1,1 +1,267 @@
-//! The output seam of okdownload: how a place to write to is plugged in.
+//! The output seam of okdownload: where the bytes go.
+//!
+//! Depend on this crate (and on `okdownload-types`) to write to a place of your own, or to write a layer: an
+//! [`OutputStreamFactory`] around another one. Prove it with the output suite of `okdownload-testkit`. Programs that
+//! only download depend on `okdownload`.
+//!
+//! A download is written to a *part*, a place beside its final one, and gets its final name by
+//! [`OutputStream::commit`] once it is whole.
+
+use std::fmt::Debug;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use okdownload_types::{FileIdentity, Location, Result};
+
+/// What an output can do. Core asks this first and does without what is missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct OutputCapability {
+    /// Bytes may be written at any position, in any order. Without it, core writes from front to back.
+    pub seek: bool,
+    /// What was written can be read back.
+    pub read: bool,
+    /// A part can be opened again, by its name, after the process that wrote it is gone.
+    pub resume: bool,
+}
+
+impl OutputCapability {
+    /// All that a local file can do.
+    pub const FULL: Self = Self { seek: true, read: true, resume: true };
+    /// Bytes in order, once.
+    pub const STREAM: Self = Self { seek: false, read: false, resume: false };
+}
+
+/// What stands at a location.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stat {
+    /// What it is.
+    pub kind: StatKind,
+    /// Its length in bytes.
+    pub length: u64,
+    /// When it was last modified.
+    pub modified: Option<SystemTime>,
+    /// Which file it is.
+    pub identity: Option<FileIdentity>,
+}
+
+impl Stat {
+    /// A stat of these parts.
+    pub const fn new(
+        kind: StatKind,
+        length: u64,
+        modified: Option<SystemTime>,
+        identity: Option<FileIdentity>,
+    ) -> Self {
+        Self { kind, length, modified, identity }
+    }
+}
+
+/// The kinds of things that can stand at a location.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StatKind {
+    /// Something that a download can replace.
+    File,
+    /// A directory.
+    Directory,
+    /// A device, a pipe, a socket.
+    Other,
+}
+
+/// Whether [`open_part`](OutputStreamFactory::open_part) may make a part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OpenMode {
+    /// Open it if it is there; make nothing.
+    Existing,
+    /// Open it, or make it, with the directories above it.
+    Create,
+}
+
+/// How [`commit`](OutputStream::commit) is to give the part its final name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CommitOptions {
+    /// Whether something that has the final name may be replaced.
+    pub replace: bool,
+    /// Whether data and name must survive the loss of power once it returns.
+    pub durable: bool,
+    /// The time of modification to set.
+    pub modified: Option<SystemTime>,
+}
+
+impl CommitOptions {
+    /// Options of these parts.
+    pub const fn new(replace: bool, durable: bool, modified: Option<SystemTime>) -> Self {
+        Self { replace, durable, modified }
+    }
+}
+
+/// Takes what [`scan`](OutputStream::scan) reads.
+pub type Consumer = Box<dyn FnMut(&[u8]) + Send>;
+
+/// Opens parts, and answers questions about the places around them.
+///
+/// # Contract
+/// - No call blocks its caller: what waits for a disk waits elsewhere.
+/// - Several calls may run at a time, also for one location.
+/// - Every error's kind is chosen with care: [`NoSpace`](okdownload_types::ErrorKind::NoSpace) for a full disk or a
+///   used-up quota, [`PermissionDenied`](okdownload_types::ErrorKind::PermissionDenied),
+///   [`FileBusy`](okdownload_types::ErrorKind::FileBusy) for a part that someone else has open.
+#[async_trait]
+pub trait OutputStreamFactory: Debug + Send + Sync + 'static {
+    /// What this output can do.
+    fn capability(&self) -> OutputCapability;
+
+    /// A value that stays the same as long as what was written, and not synced, is still there: on Unix the boot id.
+    /// `None` if that can't be known; then only what was synced counts after a restart of the process.
+    async fn boot_id(&self) -> Option<String>;
+
+    /// What stands at this place; `None` if nothing does. Symbolic links are followed.
+    ///
+    /// # Errors
+    /// If it can't be found out.
+    async fn stat(&self, location: &Location) -> Result<Option<Stat>>;
+
+    /// Opens a part, alone: until it is closed, every other attempt ends with
+    /// [`FileBusy`](okdownload_types::ErrorKind::FileBusy), from this process or another. What it holds is kept.
+    /// `None` only with [`OpenMode::Existing`], if nothing is there. Symbolic links are not followed.
+    ///
+    /// # Errors
+    /// `FileBusy`; [`AlreadyExists`](okdownload_types::ErrorKind::AlreadyExists) if what stands there is no regular
+    /// file.
+    async fn open_part(&self, part: &Location, mode: OpenMode) -> Result<Option<Arc<dyn OutputStream>>>;
+
+    /// How many bytes can still be written around this place; `None` if that is not known.
+    ///
+    /// # Errors
+    /// If it can't be found out.
+    async fn free_space(&self, location: &Location) -> Result<Option<u64>>;
+
+    /// Removes the file at this place. Returns whether there was one.
+    ///
+    /// # Errors
+    /// If it is there and can't be removed.
+    async fn remove(&self, location: &Location) -> Result<bool>;
+}
+
+/// An open part.
+///
+/// # Contract
+/// - After `Ok` of [`write_at`](OutputStream::write_at), the bytes outlive the process: they are with the operating
+///   system (or the service), not in a buffer here.
+/// - After `Ok` of [`flush_and_sync`](OutputStream::flush_and_sync), all bytes whose `write_at` had returned before
+///   it was called outlive the loss of power. If it fails, nothing is known of any byte written since the last one
+///   that succeeded, and calling it again must not be taken for proof.
+/// - Core never drops the future of a call before it is done, and calls nothing after `commit`, `abort` or `close`.
+/// - Calls of `write_at` at positions that do not overlap may run at a time.
+/// - Without [`OutputCapability::seek`], `write_at` is called with offsets that follow each other without gaps, one
+///   call at a time.
+#[async_trait]
+pub trait OutputStream: Debug + Send + Sync + 'static {
+    /// Which file this is.
+    fn identity(&self) -> Option<FileIdentity>;
+
+    /// How long it was when it was opened.
+    fn initial_length(&self) -> u64;
+
+    /// Writes all of `data`, one piece after the other, from `offset` on.
+    ///
+    /// # Errors
+    /// If not all of it could be written; then nothing is known of the bytes from `offset` on.
+    async fn write_at(&self, offset: u64, data: Vec<Bytes>) -> Result<()>;
+
+    /// Reads up to `length` bytes from `offset` on; fewer only at the end.
+    ///
+    /// # Errors
+    /// [`Unsupported`](okdownload_types::ErrorKind::Unsupported) without [`OutputCapability::read`].
+    async fn read_at(&self, offset: u64, length: usize) -> Result<Bytes>;
+
+    /// Reads all of `range` and hands it to `consumer` in order, away from the caller's thread.
+    ///
+    /// # Errors
+    /// [`Unsupported`](okdownload_types::ErrorKind::Unsupported) without [`OutputCapability::read`]; an early end.
+    async fn scan(&self, range: Range<u64>, consumer: Consumer) -> Result<()>;
+
+    /// Reserves the space for `length` bytes, without writing them, where the place can do that; else does nothing.
+    /// The part's length does not change.
+    ///
+    /// # Errors
+    /// [`NoSpace`](okdownload_types::ErrorKind::NoSpace).
+    async fn preallocate(&self, length: u64) -> Result<()>;
+
+    /// Cuts the part to this length, or extends it with zeros.
+    ///
+    /// # Errors
+    /// [`Unsupported`](okdownload_types::ErrorKind::Unsupported) without [`OutputCapability::seek`], unless nothing
+    /// was written yet and `length` is 0.
+    async fn set_length(&self, length: u64) -> Result<()>;
+
+    /// See the contract.
+    ///
+    /// # Errors
+    /// If it is not certain that all bytes are safe.
+    async fn flush_and_sync(&self) -> Result<()>;
+
+    /// Gives the part its final name and closes it. In this order: time of modification, data synced (if durable),
+    /// renamed, name synced (if durable).
+    ///
+    /// # Errors
+    /// [`AlreadyExists`](okdownload_types::ErrorKind::AlreadyExists) if the name is taken and may not be replaced,
+    /// or is taken by a directory; the part is kept.
+    async fn commit(&self, to: &Location, options: CommitOptions) -> Result<()>;
+
+    /// Closes the part and removes it.
+    ///
+    /// # Errors
+    /// If it can't be removed.
+    async fn abort(&self) -> Result<()>;
+
+    /// Closes the part and keeps it.
+    ///
+    /// # Errors
+    /// If closing fails, where that can be told.
+    async fn close(&self) -> Result<()>;
+}
+
+macro_rules! forward {
+    ($pointer:ty) => {
+        #[async_trait]
+        impl<T: OutputStreamFactory + ?Sized> OutputStreamFactory for $pointer {
+            fn capability(&self) -> OutputCapability {
+                (**self).capability()
+            }
+
+            async fn boot_id(&self) -> Option<String> {
+                (**self).boot_id().await
+            }
+
+            async fn stat(&self, location: &Location) -> Result<Option<Stat>> {
+                (**self).stat(location).await
+            }
+
+            async fn open_part(
+                &self,
+                part: &Location,
+                mode: OpenMode,
+            ) -> Result<Option<Arc<dyn OutputStream>>> {
+                (**self).open_part(part, mode).await
+            }
+
+            async fn free_space(&self, location: &Location) -> Result<Option<u64>> {
+                (**self).free_space(location).await
+            }
+
+            async fn remove(&self, location: &Location) -> Result<bool> {
+                (**self).remove(location).await
+            }
+        }
+    };
+}
+
+forward!(Arc<T>);
+forward!(Box<T>);

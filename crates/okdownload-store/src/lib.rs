@@ -1,1 +1,198 @@
-//! The store seam of okdownload: how breakpoints are kept, and the delayed write over any store.
+//! The store seam of okdownload: where breakpoints and completion records are kept.
+//!
+//! Depend on this crate (and on `okdownload-types`) to keep them in a place of your own. Prove it with the store suite
+//! of `okdownload-testkit`. Programs that only download depend on `okdownload`.
+//!
+//! A store has one way to write, [`DownloadStore::commit`]: a batch of [`Change`]s that happens whole or not at all.
+//! The verbs that one would look for (insert, update, record progress, complete, remove, replace) are changes.
+//! [`Remit`] puts the delayed write of OkDownload over any store.
+
+mod remit;
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use okdownload_types::{BlockInfo, BreakpointInfo, CompletionRecord, Location, Result, TaskId};
+use url::Url;
+
+pub use remit::{Clock, Remit};
+
+/// What survives of a store's data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Survives {
+    /// Nothing survives the process.
+    Nothing,
+    /// A committed batch survives the death of the process.
+    Process,
+    /// A committed batch survives the death of the process, and after a loss of power the store is whole and holds at
+    /// least all that [`CommitLevel::Power`] has promised.
+    Power,
+}
+
+/// What a store can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StoreCapability {
+    /// What survives.
+    pub survives: Survives,
+    /// Whether several processes may use the same data at a time.
+    pub many_processes: bool,
+}
+
+impl StoreCapability {
+    /// A capability of these parts.
+    pub const fn new(survives: Survives, many_processes: bool) -> Self {
+        Self { survives, many_processes }
+    }
+}
+
+/// What a batch must survive once [`commit`](DownloadStore::commit) returns, as far as the store can do it at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum CommitLevel {
+    /// The death of the process.
+    Process,
+    /// The loss of power. With this batch, all earlier ones are safe as well.
+    Power,
+}
+
+/// One change of a store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Change {
+    /// Keeps this breakpoint, in place of one that has its id. Any completion record of that id stays.
+    Put(BreakpointInfo),
+    /// Sets the counters of the blocks with these starts to these (absolute) values; lengths are not looked at.
+    /// A breakpoint or a block that is not there is passed over: it was removed or replaced meanwhile.
+    Progress(TaskId, Vec<BlockInfo>),
+    /// Removes the breakpoint of this record's id and keeps the record, in place of one that has its id.
+    Complete(CompletionRecord),
+    /// Removes the breakpoint of this id, if there is one.
+    RemoveBreakpoint(TaskId),
+    /// Removes the completion record of this id, if there is one.
+    RemoveCompletion(TaskId),
+    /// Remembers under which name the response to this URL was last kept.
+    ResponseFilename(Url, String),
+}
+
+impl Change {
+    /// The id of the task that this change is about.
+    pub fn id(&self) -> Option<TaskId> {
+        match self {
+            Self::Put(info) => Some(info.id),
+            Self::Complete(record) => Some(record.id),
+            Self::Progress(id, _) | Self::RemoveBreakpoint(id) | Self::RemoveCompletion(id) => Some(*id),
+            Self::ResponseFilename(..) => None,
+        }
+    }
+}
+
+/// Keeps breakpoints and completion records.
+///
+/// # Contract
+/// - [`commit`](DownloadStore::commit) is atomic: the whole batch, in its order, or nothing of it; also for who reads
+///   at the same time and for who reads after a crash. After `Ok` every reader sees it.
+/// - No call blocks its caller. Dropping the future of a `commit` leaves open whether it happens, never halves it.
+/// - What was put is given back equal: all fields, 64-bit numbers, the order of the blocks.
+/// - What can't be read is an error that names the record, never a record with other values.
+/// - Opening is lazy: the first call opens, and reports what is wrong.
+#[async_trait]
+pub trait DownloadStore: Debug + Send + Sync + 'static {
+    /// What this store can do.
+    fn capability(&self) -> StoreCapability;
+
+    /// The breakpoint of this id.
+    ///
+    /// # Errors
+    /// If the store can't be read.
+    async fn breakpoint(&self, id: TaskId) -> Result<Option<BreakpointInfo>>;
+
+    /// The completion record of this id.
+    ///
+    /// # Errors
+    /// If the store can't be read.
+    async fn completion(&self, id: TaskId) -> Result<Option<CompletionRecord>>;
+
+    /// The breakpoints whose finished file goes to this place, whatever their task.
+    ///
+    /// # Errors
+    /// If the store can't be read.
+    async fn breakpoints_at(&self, location: &Location) -> Result<Vec<BreakpointInfo>>;
+
+    /// All breakpoints, the oldest first.
+    ///
+    /// # Errors
+    /// If the store can't be read.
+    async fn unfinished(&self) -> Result<Vec<BreakpointInfo>>;
+
+    /// All completion records, the oldest first.
+    ///
+    /// # Errors
+    /// If the store can't be read.
+    async fn completed(&self) -> Result<Vec<CompletionRecord>>;
+
+    /// Under which name the response to this URL was last kept.
+    ///
+    /// # Errors
+    /// If the store can't be read.
+    async fn response_filename(&self, url: &Url) -> Result<Option<String>>;
+
+    /// Makes these changes, all or none.
+    ///
+    /// # Errors
+    /// If the store can't be written; then nothing has changed.
+    async fn commit(&self, changes: Vec<Change>, level: CommitLevel) -> Result<()>;
+
+    /// Writes back what the store holds back for itself, and lets go of files and locks. A later call opens it again.
+    ///
+    /// # Errors
+    /// If the store can't be written.
+    async fn close(&self) -> Result<()>;
+}
+
+macro_rules! forward {
+    ($pointer:ty) => {
+        #[async_trait]
+        impl<T: DownloadStore + ?Sized> DownloadStore for $pointer {
+            fn capability(&self) -> StoreCapability {
+                (**self).capability()
+            }
+
+            async fn breakpoint(&self, id: TaskId) -> Result<Option<BreakpointInfo>> {
+                (**self).breakpoint(id).await
+            }
+
+            async fn completion(&self, id: TaskId) -> Result<Option<CompletionRecord>> {
+                (**self).completion(id).await
+            }
+
+            async fn breakpoints_at(&self, location: &Location) -> Result<Vec<BreakpointInfo>> {
+                (**self).breakpoints_at(location).await
+            }
+
+            async fn unfinished(&self) -> Result<Vec<BreakpointInfo>> {
+                (**self).unfinished().await
+            }
+
+            async fn completed(&self) -> Result<Vec<CompletionRecord>> {
+                (**self).completed().await
+            }
+
+            async fn response_filename(&self, url: &Url) -> Result<Option<String>> {
+                (**self).response_filename(url).await
+            }
+
+            async fn commit(&self, changes: Vec<Change>, level: CommitLevel) -> Result<()> {
+                (**self).commit(changes, level).await
+            }
+
+            async fn close(&self) -> Result<()> {
+                (**self).close().await
+            }
+        }
+    };
+}
+
+forward!(Arc<T>);
+forward!(Box<T>);

@@ -1,1 +1,28 @@
-//! The data types of okdownload: tasks, breakpoints, response heads, causes and errors.
+//! The data types of okdownload, and nothing that runs.
+//!
+//! Depend on this crate if you write a backend or a strategy, together with the crate of the seam it plugs into.
+//! Programs that download depend on `okdownload`, which re-exports all of it.
+
+mod breakpoint;
+mod cause;
+mod digest;
+mod error;
+mod head;
+mod id;
+mod location;
+mod range;
+mod task;
+mod validator;
+
+pub use breakpoint::{BlockInfo, BreakpointInfo, CompletionRecord, FileIdentity, ResourceVersion};
+pub use cause::{EndCause, ResumeFailedCause, TaskEnd};
+pub use digest::{Digest, DigestAlgorithm};
+pub use error::{Error, ErrorKind, Result};
+pub use head::ResponseHead;
+pub use id::TaskId;
+pub use location::{Location, Target};
+pub use range::{ByteRange, ContentRange};
+pub use task::{
+    Credentials, DownloadTask, DownloadTaskBuilder, Durability, OnExists, Timeouts, is_secret, redacted,
+};
+pub use validator::{EntityTag, Validators, VersionMatch};

@@ -1,0 +1,284 @@
+//! How to fetch.
+
+use std::fmt::Debug;
+use std::num::{NonZeroU32, NonZeroU64};
+use std::time::Duration;
+
+use backon::BackoffBuilder;
+use dyn_clone::DynClone;
+use okdownload_types::{DownloadTask, Error, Result};
+
+use crate::{NameFacts, ResponseFacts, ResponseVerdict, default_file_name, judge_response};
+
+const MIB: u64 = 1 << 20;
+
+/// Decides how a download is fetched.
+///
+/// # Contract
+/// - Methods are pure but for what they learn: no I/O, no clock, no randomness but what the facts bring.
+/// - They are called from one run of one task at a time, in no order to rely on, and must return at once.
+pub trait DownloadStrategy: DynClone + Debug + Send + Sync + 'static {
+    /// Whether the network may be used for this task now; called before the first request and before every further
+    /// connection. By default it may.
+    ///
+    /// # Errors
+    /// [`NetworkPolicy`](okdownload_types::ErrorKind::NetworkPolicy); the task ends with it.
+    fn inspect_network(&mut self, _task: &DownloadTask) -> Result<()> {
+        Ok(())
+    }
+
+    /// Whether several connections may be used. By default: if server and output can do it, and the resource has a
+    /// version that all of them can be held to.
+    fn multi_block(&mut self, facts: &BlockFacts) -> bool {
+        facts.accepts_ranges && facts.seekable && facts.spliceable
+    }
+
+    /// Into how many blocks to divide what is missing; asked only if [`multi_block`](DownloadStrategy::multi_block)
+    /// said yes. See [`default_block_count`].
+    fn block_count(&mut self, facts: &BlockFacts) -> NonZeroU32 {
+        default_block_count(facts)
+    }
+
+    /// The least length of a block, in bytes.
+    fn smallest_block(&self) -> NonZeroU64 {
+        NonZeroU64::MIN.saturating_add(MIB - 1)
+    }
+
+    /// How many bytes an idle connection is to take over from the end of the block that has most left; `None` if that
+    /// does not pay. See [`default_split`].
+    fn split(&mut self, facts: &SplitFacts) -> Option<NonZeroU64> {
+        default_split(facts)
+    }
+
+    /// How many connections all tasks of an engine together may have to one host.
+    fn connections_per_host(&self) -> NonZeroU32 {
+        NonZeroU32::MIN.saturating_add(63)
+    }
+
+    /// The name of a file whose target leaves it open. See [`default_file_name`].
+    fn file_name(&mut self, facts: &NameFacts<'_>) -> String {
+        default_file_name(facts)
+    }
+
+    /// What a response means for bytes that are there or still to come. See [`judge_response`].
+    fn judge_response(&mut self, facts: &ResponseFacts<'_>) -> ResponseVerdict {
+        judge_response(facts)
+    }
+
+    /// Whether, and when, to try again. See [`default_retry`].
+    fn retry(&mut self, facts: &RetryFacts<'_>) -> RetryVerdict {
+        default_retry(facts)
+    }
+
+    /// From how many bytes on an idle breakpoint of the same file is worth being taken over.
+    fn reuse_threshold(&self) -> u64 {
+        10 * 1024
+    }
+}
+
+dyn_clone::clone_trait_object!(DownloadStrategy);
+
+/// The default policy, as it is.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct DefaultDownloadStrategy;
+
+impl DownloadStrategy for DefaultDownloadStrategy {}
+
+/// What is known when blocks are planned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BlockFacts {
+    /// The length of the resource in bytes.
+    pub total: u64,
+    /// How many of them are missing.
+    pub remaining: u64,
+    /// How many connections the user asked for.
+    pub wanted: Option<NonZeroU32>,
+    /// Whether the server answers ranges.
+    pub accepts_ranges: bool,
+    /// Whether the output can be written at any position.
+    pub seekable: bool,
+    /// Whether bytes of several responses may be put together: a strong validator, a digest, or the user's word.
+    pub spliceable: bool,
+}
+
+impl BlockFacts {
+    /// Facts of a resource of this length, of which all is missing and with which everything can be done.
+    pub const fn new(total: u64) -> Self {
+        Self { total, remaining: total, wanted: None, accepts_ranges: true, seekable: true, spliceable: true }
+    }
+}
+
+/// What is known when a connection has nothing left to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SplitFacts {
+    /// How many bytes of the largest rest nobody has received yet.
+    pub remaining: u64,
+    /// How many bytes a second that block's connection brings; 0 if that is not known yet.
+    pub speed: u64,
+    /// How many bytes a second the idle connection brought; 0 if that is not known yet.
+    pub idle_speed: u64,
+    /// The least length of a block.
+    pub smallest: u64,
+}
+
+impl SplitFacts {
+    /// Facts of this rest, with unknown speeds.
+    pub const fn new(remaining: u64, smallest: u64) -> Self {
+        Self { remaining, speed: 0, idle_speed: 0, smallest }
+    }
+}
+
+/// What is known when a request has failed.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct RetryFacts<'a> {
+    /// What failed.
+    pub error: &'a Error,
+    /// How many failures there were in a row, without progress between them; this one included.
+    pub failures: u32,
+    /// How many of them the user forgives.
+    pub limit: u32,
+    /// A random number.
+    pub seed: u64,
+}
+
+impl<'a> RetryFacts<'a> {
+    /// Facts of this failure.
+    pub const fn new(error: &'a Error, failures: u32, limit: u32, seed: u64) -> Self {
+        Self { error, failures, limit, seed }
+    }
+}
+
+/// What to do after a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RetryVerdict {
+    /// The task ends with the error.
+    GiveUp,
+    /// Try again after this time.
+    After(Duration),
+}
+
+/// The user's number, else OkDownload's table: below 1 MiB 1, below 5 MiB 2, below 50 MiB 3, below 100 MiB 4, else 5.
+pub fn default_block_count(facts: &BlockFacts) -> NonZeroU32 {
+    let table = match facts.total / MIB {
+        0 => 1,
+        1..5 => 2,
+        5..50 => 3,
+        50..100 => 4,
+        _ => 5,
+    };
+    facts.wanted.or(NonZeroU32::new(table)).unwrap_or(NonZeroU32::MIN)
+}
+
+/// Half of the rest, or more of it the slower its connection is than the idle one; nothing where either side would get
+/// less than half of the smallest block.
+pub fn default_split(facts: &SplitFacts) -> Option<NonZeroU64> {
+    let both_known = facts.speed > 0 && facts.idle_speed > 0;
+    let share = if both_known {
+        facts.idle_speed as f64 / (facts.idle_speed as f64 + facts.speed as f64)
+    } else {
+        0.5
+    };
+    let taken = (facts.remaining as f64 * share) as u64;
+    let pays = taken.min(facts.remaining.saturating_sub(taken)) >= facts.smallest / 2;
+    NonZeroU64::new(taken).filter(|_| pays)
+}
+
+/// Temporary failures are tried again after an exponential wait with jitter, of at most 0.5 s at first, doubling, up
+/// to 30 s; never sooner than the server asked for. A server that asks for more than five minutes is not waited for.
+pub fn default_retry(facts: &RetryFacts<'_>) -> RetryVerdict {
+    const LONGEST_WAIT: Duration = Duration::from_secs(300);
+    let asked = facts.error.retry_after().unwrap_or_default();
+    if !facts.error.is_temporary() || facts.failures > facts.limit || asked > LONGEST_WAIT {
+        return RetryVerdict::GiveUp;
+    }
+    let mut waits = backon::ExponentialBuilder::new()
+        .with_min_delay(Duration::from_millis(250))
+        .with_factor(2.0)
+        .with_max_delay(Duration::from_secs(15))
+        .without_max_times()
+        .with_jitter()
+        .with_jitter_seed(facts.seed)
+        .build();
+    let wait = waits.nth(facts.failures.saturating_sub(1) as usize).unwrap_or(LONGEST_WAIT);
+    RetryVerdict::After(wait.max(asked))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use okdownload_types::ErrorKind;
+
+    #[test]
+    fn block_count_table() {
+        for (total, expected) in [
+            (500, 1),
+            (900 << 10, 1),
+            (MIB, 2),
+            (2 * MIB, 2),
+            (5 * MIB - 1, 2),
+            (5 * MIB, 3),
+            (49 * MIB, 3),
+            (50 * MIB, 4),
+            (99 * MIB, 4),
+            (100 * MIB, 5),
+            (u64::MAX, 5),
+        ] {
+            assert_eq!(default_block_count(&BlockFacts::new(total)).get(), expected, "{total}");
+        }
+        let wanted = BlockFacts { wanted: NonZeroU32::new(100), ..BlockFacts::new(1) };
+        assert_eq!(default_block_count(&wanted).get(), 100);
+    }
+
+    #[test]
+    fn several_blocks_need_everything() {
+        let mut strategy = DefaultDownloadStrategy;
+        let all = BlockFacts::new(1);
+        assert!(strategy.multi_block(&all));
+        assert!(!strategy.multi_block(&BlockFacts { accepts_ranges: false, ..all }));
+        assert!(!strategy.multi_block(&BlockFacts { seekable: false, ..all }));
+        assert!(!strategy.multi_block(&BlockFacts { spliceable: false, ..all }));
+    }
+
+    #[test]
+    fn splits_that_do_not_pay_are_not_made() {
+        assert_eq!(default_split(&SplitFacts::new(10 * MIB, MIB)).map(NonZeroU64::get), Some(5 * MIB));
+        assert_eq!(default_split(&SplitFacts::new(MIB - 2, MIB)), None);
+        assert_eq!(default_split(&SplitFacts::new(0, MIB)), None);
+        let fast_idle = SplitFacts { speed: 1, idle_speed: 3, ..SplitFacts::new(8 * MIB, MIB) };
+        assert_eq!(default_split(&fast_idle).map(NonZeroU64::get), Some(6 * MIB));
+    }
+
+    fn verdict(error: &Error, failures: u32) -> RetryVerdict {
+        default_retry(&RetryFacts::new(error, failures, 5, 7))
+    }
+
+    #[test]
+    fn waits_grow_to_their_cap() {
+        let error = Error::new(ErrorKind::Network, "reset").temporary();
+        for (failures, least, most) in [(1, 250, 500), (2, 500, 1000), (3, 1000, 2000)] {
+            let RetryVerdict::After(wait) = verdict(&error, failures) else { panic!("gave up") };
+            let wait = wait.as_millis();
+            assert!((least..=most).contains(&wait), "{failures}: {wait}");
+        }
+        let far = default_retry(&RetryFacts::new(&error, 40, 100, 7));
+        assert!(matches!(far, RetryVerdict::After(wait) if wait <= Duration::from_secs(30)));
+        assert_eq!(verdict(&error, 6), RetryVerdict::GiveUp);
+    }
+
+    #[test]
+    fn permanent_errors_are_not_tried_again() {
+        assert_eq!(verdict(&Error::new(ErrorKind::Protocol, "bad"), 1), RetryVerdict::GiveUp);
+    }
+
+    #[test]
+    fn servers_may_ask_for_longer_but_not_for_ever() {
+        let asking = |seconds| {
+            Error::new(ErrorKind::Status, "busy").temporary().with_retry_after(Duration::from_secs(seconds))
+        };
+        assert_eq!(verdict(&asking(60), 1), RetryVerdict::After(Duration::from_secs(60)));
+        assert_eq!(verdict(&asking(301), 1), RetryVerdict::GiveUp);
+    }
+}

@@ -1,0 +1,216 @@
+//! Where a download goes.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use crate::{Error, Result};
+
+/// Where the user wants the download: a name, or a place whose name the response gives.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Target {
+    /// Exactly here.
+    Named(Location),
+    /// In this directory (or below this URI), under a name that the response or the URL gives.
+    InDirectory(Location),
+}
+
+impl Target {
+    /// A file of this name, taken as given.
+    pub fn file(path: impl Into<PathBuf>) -> Self {
+        Self::Named(Location::Path(path.into()))
+    }
+
+    /// A file in this directory, named by the response, else by the URL.
+    pub fn directory(path: impl Into<PathBuf>) -> Self {
+        Self::InDirectory(Location::Path(path.into()))
+    }
+
+    /// A URI-like place, for instance `s3://bucket/key`; one that ends in `/` is a directory.
+    pub fn uri(uri: impl Into<String>) -> Self {
+        let uri = uri.into();
+        if uri.ends_with('/') {
+            Self::InDirectory(Location::Uri(uri))
+        } else {
+            Self::Named(Location::Uri(uri))
+        }
+    }
+
+    /// Like `cp`: an existing directory, or a path that ends in a separator, is a directory; all else is a name.
+    ///
+    /// Asks the file system, so it may block for a moment.
+    pub fn detect(path: impl Into<PathBuf>) -> Self {
+        let path = path.into();
+        let separator =
+            path.as_os_str().as_encoded_bytes().last().is_some_and(|b| std::path::is_separator(*b as char));
+        if separator || path.is_dir() { Self::directory(path) } else { Self::file(path) }
+    }
+
+    /// The place as given: the file's, or the directory's.
+    pub fn location(&self) -> &Location {
+        match self {
+            Self::Named(location) | Self::InDirectory(location) => location,
+        }
+    }
+
+    /// The final place, where it is known without asking the server.
+    pub fn named(&self) -> Option<&Location> {
+        match self {
+            Self::Named(location) => Some(location),
+            Self::InDirectory(_) => None,
+        }
+    }
+
+    /// The final place, with `name` where the target leaves it open.
+    pub fn resolve(&self, name: &str) -> Location {
+        match self {
+            Self::Named(location) => location.clone(),
+            Self::InDirectory(directory) => directory.join(name),
+        }
+    }
+
+    /// The same with an absolute path; URIs are absolute already.
+    ///
+    /// # Errors
+    /// [`Misuse`](crate::ErrorKind::Misuse) for an empty path, or if the current directory is gone.
+    pub fn absolute(self) -> Result<Self> {
+        let absolute = |location| match location {
+            Location::Path(path) => std::path::absolute(&path).map(Location::Path).map_err(|error| {
+                Error::misuse("not a usable path", "give the path of a file or a directory")
+                    .with_context("path", path.display())
+                    .with_source(error)
+            }),
+            uri => Ok(uri),
+        };
+        Ok(match self {
+            Self::Named(location) => Self::Named(absolute(location)?),
+            Self::InDirectory(location) => Self::InDirectory(absolute(location)?),
+        })
+    }
+}
+
+/// One place that bytes can be written to.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Location {
+    /// A local path.
+    Path(PathBuf),
+    /// A URI that an output understands.
+    Uri(String),
+}
+
+impl Location {
+    /// The last component.
+    pub fn file_name(&self) -> Option<String> {
+        match self {
+            Self::Path(path) => path.file_name().map(|name| name.to_string_lossy().into_owned()),
+            Self::Uri(uri) => uri.rsplit('/').next().filter(|name| !name.is_empty()).map(str::to_owned),
+        }
+    }
+
+    /// The same place with another last component.
+    #[must_use]
+    pub fn with_file_name(&self, name: &str) -> Self {
+        match self {
+            Self::Path(path) => Self::Path(path.with_file_name(name)),
+            Self::Uri(uri) => {
+                Self::Uri(format!("{}/{name}", uri.rsplit_once('/').map_or("", |(head, _)| head)))
+            }
+        }
+    }
+
+    /// A place below this one.
+    #[must_use]
+    pub fn join(&self, name: &str) -> Self {
+        match self {
+            Self::Path(path) => Self::Path(path.join(name)),
+            Self::Uri(uri) => Self::Uri(format!("{}/{name}", uri.trim_end_matches('/'))),
+        }
+    }
+
+    /// The local path, if it is one.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Path(path) => Some(path),
+            Self::Uri(_) => None,
+        }
+    }
+
+    /// A stable form to store and compare: paths as their raw bytes, URIs as text, each with its own first byte.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let (tag, bytes) = match self {
+            Self::Path(path) => (b'p', path.as_os_str().as_encoded_bytes()),
+            Self::Uri(uri) => (b'u', uri.as_bytes()),
+        };
+        [&[tag], bytes].concat()
+    }
+
+    /// Reads what [`to_bytes`](Location::to_bytes) wrote.
+    ///
+    /// # Errors
+    /// [`StoreCorrupt`](crate::ErrorKind::StoreCorrupt) if it is nothing that `to_bytes` writes on this system.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        let corrupt = || Error::new(crate::ErrorKind::StoreCorrupt, "a stored location cannot be read");
+        match bytes.split_first() {
+            Some((b'p', path)) => path_from_bytes(path).map(Self::Path).ok_or_else(corrupt),
+            Some((b'u', uri)) => String::from_utf8(uri.to_vec()).map(Self::Uri).map_err(|_| corrupt()),
+            _ => Err(corrupt()),
+        }
+    }
+}
+
+#[cfg(unix)]
+#[expect(clippy::unnecessary_wraps, reason = "on other systems it can fail")]
+fn path_from_bytes(bytes: &[u8]) -> Option<PathBuf> {
+    use std::os::unix::ffi::OsStrExt;
+    Some(PathBuf::from(std::ffi::OsStr::from_bytes(bytes)))
+}
+
+#[cfg(not(unix))]
+fn path_from_bytes(bytes: &[u8]) -> Option<PathBuf> {
+    std::str::from_utf8(bytes).ok().map(PathBuf::from)
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Path(path) => path.display().fmt(f),
+            Self::Uri(uri) => uri.fmt(f),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn uri_forms() {
+        assert_eq!(Target::uri("s3://b/k"), Target::Named(Location::Uri("s3://b/k".into())));
+        assert_eq!(Target::uri("s3://b/d/").resolve("n"), Location::Uri("s3://b/d/n".into()));
+        assert_eq!(Location::Uri("s3://b/k".into()).with_file_name("p"), Location::Uri("s3://b/p".into()));
+    }
+
+    #[test]
+    fn bytes_round_trip() {
+        for location in [Location::Path("/a/b \u{e9}".into()), Location::Uri("memory://x".into())] {
+            assert_eq!(Location::from_bytes(&location.to_bytes()).unwrap(), location);
+        }
+        assert!(Location::from_bytes(b"").is_err());
+        assert!(Location::from_bytes(b"x").is_err());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn paths_that_are_not_utf8_survive() {
+        use std::os::unix::ffi::OsStrExt;
+        let path = PathBuf::from(std::ffi::OsStr::from_bytes(b"/a/\xff"));
+        let location = Location::Path(path);
+        assert_eq!(Location::from_bytes(&location.to_bytes()).unwrap(), location);
+    }
+
+    #[test]
+    fn empty_paths_are_refused() {
+        assert!(Target::file("").absolute().is_err());
+    }
+}
