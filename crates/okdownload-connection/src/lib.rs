@@ -83,7 +83,7 @@ pub trait ConnectionFactory: Debug + Send + Sync + 'static {
 ///   a last chunk, or a clean close where neither is given. A body that ends early is an error, and a temporary one.
 /// - Dropping a `chunk` future loses no byte: the next call goes on where the last result ended.
 #[async_trait]
-pub trait Connected: Debug + Send + 'static {
+pub trait Connected: Debug + Send + Sync + 'static {
     /// The head.
     fn head(&self) -> &ResponseHead;
 

@@ -1,1 +1,48 @@
-//! The engine of okdownload: dispatcher, pipeline and handles.
+//! The engine of okdownload: it takes tasks, decides who runs, and brings files.
+//!
+//! Depend on `okdownload`, the facade, rather than on this crate: it has the same items and the seams beside them.
+//! Depend on this one only to build another facade. To write a backend, depend on its seam's crate.
+//!
+//! Where to read: [`OkDownload`] is what programs hold; `call.rs` tells one task's life from top to bottom; `order.rs`
+//! decides when bytes may be claimed.
+
+mod block;
+mod builder;
+mod call;
+mod callbacks;
+mod connect;
+mod defaults;
+mod digest;
+mod dispatcher;
+mod engine;
+mod entry;
+mod existing;
+mod finish;
+mod handle;
+mod hub;
+mod ledger;
+mod order;
+mod plan;
+mod progress;
+mod redirect;
+mod request;
+mod request_builder;
+mod resume;
+mod run;
+mod runtime;
+mod singleton;
+mod throttle;
+mod transfer;
+mod writer;
+
+pub use builder::OkDownloadBuilder;
+pub use callbacks::{Callback, CallbackExecutor, InlineExecutor};
+#[cfg(feature = "sqlite")]
+pub use defaults::database_path;
+pub use dispatcher::TaskState;
+pub use engine::OkDownload;
+pub use handle::TaskHandle;
+pub use hub::Events;
+pub use progress::Progress;
+pub use request_builder::TaskRequest;
+pub use singleton::{DownloadTaskExt, SetSingletonError};

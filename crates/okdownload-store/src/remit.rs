@@ -1,10 +1,11 @@
 //! The delayed write.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use async_lock::RwLock;
 use async_trait::async_trait;
 use okdownload_types::{BreakpointInfo, CompletionRecord, Location, Result, TaskId};
 use url::Url;
@@ -18,23 +19,42 @@ pub type Clock = Arc<dyn Fn() -> Duration + Send + Sync>;
 /// breakpoint of its own.
 ///
 /// A task that was [started](Remit::start) as new is *held*: its breakpoint stays in memory until it is due, that is
-/// until `delay` has passed since the start or more than `threshold` bytes are there, whichever comes first. From then
-/// on, and for tasks that are in the store already, every change is written through. What is due when nothing changes
-/// is written by [`commit_due`](Remit::commit_due); its owner calls that from time to time.
+/// until more than `threshold` bytes are there, or any bytes and `delay` has passed since the start, whichever comes
+/// first. (A breakpoint without bytes is never due: nothing of it can be lost.) From then on, and for tasks that are in
+/// the store already, every change is written through. So is every batch for [`CommitLevel::Power`]. What is due when
+/// nothing changes is written by [`commit_due`](Remit::commit_due); its owner calls that from time to time.
 ///
-/// Readers see held breakpoints as if they were written.
+/// Readers see held breakpoints as if they were written; [`close`](DownloadStore::close) writes those with bytes.
 pub struct Remit {
     inner: Arc<dyn DownloadStore>,
     delay: Duration,
     threshold: u64,
     clock: Clock,
     held: Mutex<BTreeMap<TaskId, Held>>,
+    /// Shared by those that commit; owned by who writes held breakpoints. Else such a write could reach the store after
+    /// a change of the same task that was made later, and bring back what that has removed.
+    order: RwLock<()>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Held {
     since: Duration,
     info: Option<BreakpointInfo>,
+    /// A write was begun, so the store may have it, whatever became of the write.
+    tried: bool,
+    /// The batch that completes it is on its way.
+    leaving: bool,
+}
+
+/// What became of a batch.
+#[derive(Default)]
+struct Admitted {
+    /// What goes to the store now.
+    through: Vec<Change>,
+    /// Who is no longer held once that has succeeded.
+    release: Vec<TaskId>,
+    /// What was held before, should it fail.
+    before: BTreeMap<TaskId, Held>,
 }
 
 impl Remit {
@@ -45,13 +65,17 @@ impl Remit {
 
     /// Puts the delayed write over `inner`. `clock` is the time that `delay` is measured by.
     pub fn new(inner: Arc<dyn DownloadStore>, delay: Duration, threshold: u64, clock: Clock) -> Self {
-        Self { inner, delay, threshold, clock, held: Mutex::default() }
+        Self { inner, delay, threshold, clock, held: Mutex::default(), order: RwLock::new(()) }
     }
 
-    /// A run of a task begins. `known` says whether the store has its breakpoint already.
+    /// A run of a task begins. `known` says whether the store has its breakpoint already; be sure of it: what the store
+    /// has of a task that is said to be new stays there until the task's first write.
     pub fn start(&self, id: TaskId, known: bool) {
         if !known {
-            self.held().insert(id, Held { since: (self.clock)(), info: None });
+            let since = (self.clock)();
+            // What an earlier run could not write is still held, and stays so.
+            let new = || Held { since, info: None, tried: false, leaving: false };
+            self.held().entry(id).or_insert_with(new);
         }
     }
 
@@ -60,18 +84,7 @@ impl Remit {
     /// # Errors
     /// If the store can't be written; then it stays held, and the next call tries again.
     pub async fn end(&self, id: TaskId) -> Result<()> {
-        let last = {
-            let mut held = self.held();
-            let with_bytes = |held: &Held| held.info.clone().filter(|info| info.written() > 0);
-            match held.get(&id).and_then(with_bytes) {
-                Some(info) => info,
-                None => {
-                    held.remove(&id);
-                    return Ok(());
-                }
-            }
-        };
-        self.inner.commit(vec![Change::Put(last)], CommitLevel::Process).await?;
+        self.write_held(|_, held| held.info.as_ref().is_some_and(|info| info.id == id)).await?;
         self.held().remove(&id);
         Ok(())
     }
@@ -81,68 +94,81 @@ impl Remit {
     /// # Errors
     /// If the store can't be written; then it stays held.
     pub async fn commit_due(&self) -> Result<()> {
-        let due: Vec<_> = {
-            let held = self.held();
-            held.values().filter(|held| self.is_due(held)).filter_map(|held| held.info.clone()).collect()
-        };
-        if due.is_empty() {
+        self.write_held(Self::is_due).await
+    }
+
+    /// When the next held breakpoint will be due if nothing changes, by the clock.
+    pub fn next_due(&self) -> Option<Duration> {
+        let held = self.held();
+        held.values().filter(|held| held.bytes().is_some()).map(|held| held.since + self.delay).min()
+    }
+
+    fn is_due(&self, held: &Held) -> bool {
+        let elapsed = || (self.clock)().saturating_sub(held.since);
+        held.bytes().is_some_and(|bytes| bytes > self.threshold || elapsed() >= self.delay)
+    }
+
+    /// Writes those held breakpoints with bytes that are wanted; they are no longer held then.
+    async fn write_held(&self, wanted: impl Fn(&Self, &Held) -> bool + Send + Sync) -> Result<()> {
+        let wanted = |held: &Held| held.bytes().is_some() && wanted(self, held);
+        if !self.held().values().any(wanted) {
             return Ok(());
         }
-        let ids: Vec<_> = due.iter().map(|info| info.id).collect();
-        self.inner.commit(due.into_iter().map(Change::Put).collect(), CommitLevel::Process).await?;
+        let _alone = self.order.write().await;
+        let mut infos = Vec::new();
+        for held in self.held().values_mut().filter(|held| wanted(held)) {
+            held.tried = true;
+            infos.extend(held.info.clone());
+        }
+        if infos.is_empty() {
+            return Ok(());
+        }
+        let ids: Vec<_> = infos.iter().map(|info| info.id).collect();
+        self.inner.commit(infos.into_iter().map(Change::Put).collect(), CommitLevel::Process).await?;
         self.release(&ids);
         Ok(())
     }
 
-    /// When the next held breakpoint will be due, by the clock.
-    pub fn next_due(&self) -> Option<Duration> {
-        self.held().values().filter(|held| held.info.is_some()).map(|held| held.since + self.delay).min()
-    }
-
-    fn is_due(&self, held: &Held) -> bool {
-        let Some(info) = &held.info else { return false };
-        let written = info.written();
-        written > self.threshold || (written > 0 && (self.clock)().saturating_sub(held.since) >= self.delay)
-    }
-
-    /// Takes into memory what may wait, and gives what may not. Ids whose first record is among it come second; they
-    /// stay held until the write has succeeded.
-    fn admit(&self, changes: Vec<Change>, level: CommitLevel) -> (Vec<Change>, Vec<TaskId>) {
+    /// Takes into memory what may wait, and gives what may not.
+    fn admit(&self, changes: Vec<Change>, level: CommitLevel) -> Admitted {
         let mut held = self.held();
-        let (mut through, mut first) = (Vec::new(), Vec::new());
+        let mut admitted = Admitted::default();
+        let mut changed = Vec::new();
         for change in changes {
-            let Some(entry) = change.id().and_then(|id| held.get_mut(&id)) else {
-                through.push(change);
+            let entry = change.id().and_then(|id| held.get_mut(&id)).filter(|entry| !entry.leaving);
+            let (Some(id), Some(entry)) = (change.id(), entry) else {
+                admitted.through.push(change);
                 continue;
             };
-            match change {
-                Change::Put(info) => entry.info = Some(info),
-                Change::Progress(_, progress) => {
-                    if let Some(info) = &mut entry.info {
-                        info.apply(&progress);
-                    }
-                }
-                Change::RemoveBreakpoint(_) => {
-                    entry.info = None;
-                    continue;
-                }
-                Change::Complete(record) => {
-                    held.remove(&record.id);
-                    through.push(Change::Complete(record));
-                    continue;
-                }
-                other => {
-                    through.push(other);
-                    continue;
-                }
+            admitted.before.entry(id).or_insert_with(|| entry.clone());
+            if let Some(through) = entry.take_in(change) {
+                admitted.through.push(through);
             }
-            let due = level == CommitLevel::Power || self.is_due(entry);
-            if let Some(info) = entry.info.as_ref().filter(|_| due) {
-                first.push(info.id);
-                through.push(Change::Put(info.clone()));
+            if entry.leaving {
+                admitted.release.push(id);
+            } else if !changed.contains(&id) {
+                changed.push(id);
             }
         }
-        (through, first)
+        for id in changed {
+            let Some(entry) = held.get_mut(&id).filter(|entry| !entry.leaving) else { continue };
+            let due = level == CommitLevel::Power || self.is_due(entry);
+            if let Some(info) = entry.info.clone().filter(|_| due) {
+                entry.tried = true;
+                admitted.release.push(id);
+                admitted.through.push(Change::Put(info));
+            }
+        }
+        admitted
+    }
+
+    /// The batch has failed: what it did to held breakpoints is undone.
+    fn restore(&self, before: BTreeMap<TaskId, Held>) {
+        let mut held = self.held();
+        for (id, old) in before {
+            let tried = held.get(&id).is_some_and(|entry| entry.tried);
+            held.insert(id, Held { tried: old.tried || tried, ..old });
+        }
     }
 
     fn release(&self, ids: &[TaskId]) {
@@ -156,9 +182,51 @@ impl Remit {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Held breakpoints, the oldest first.
     fn held_infos(&self) -> Vec<BreakpointInfo> {
-        self.held().values().filter_map(|held| held.info.clone()).collect()
+        let held = self.held();
+        let mut found: Vec<&Held> = held.values().collect();
+        found.sort_by_key(|held| held.since);
+        found.into_iter().filter_map(|held| held.info.clone()).collect()
     }
+}
+
+impl Held {
+    /// How many bytes there are, if there are any and it is still to be written.
+    fn bytes(&self) -> Option<u64> {
+        self.info.as_ref().map(BreakpointInfo::written).filter(|written| *written > 0 && !self.leaving)
+    }
+
+    /// Takes in a change of this task. Gives it back if the store must hear of it.
+    fn take_in(&mut self, change: Change) -> Option<Change> {
+        match change {
+            Change::Put(info) => self.info = Some(info),
+            Change::Progress(_, progress) => {
+                if let Some(info) = &mut self.info {
+                    info.apply(&progress);
+                }
+            }
+            Change::RemoveBreakpoint(_) => {
+                self.info = None;
+                return self.tried.then_some(change);
+            }
+            Change::Complete(_) => {
+                self.leaving = true;
+                return Some(change);
+            }
+            other => return Some(other),
+        }
+        None
+    }
+}
+
+/// What the store has, and what is held; of a task that both have, the store's is the older. `held` was read first, so
+/// that nothing is missed that is written in between.
+fn merged(mut stored: Vec<BreakpointInfo>, held: Vec<BreakpointInfo>) -> Vec<BreakpointInfo> {
+    let ids: BTreeSet<TaskId> = held.iter().map(|info| info.id).collect();
+    stored.retain(|info| !ids.contains(&info.id));
+    stored.extend(held);
+    stored
 }
 
 impl fmt::Debug for Remit {
@@ -178,9 +246,9 @@ impl DownloadStore for Remit {
     }
 
     async fn breakpoint(&self, id: TaskId) -> Result<Option<BreakpointInfo>> {
-        let held = self.held().get(&id).map(|held| held.info.clone());
+        let held = self.held().get(&id).and_then(|held| held.info.clone());
         match held {
-            Some(info) => Ok(info),
+            Some(info) => Ok(Some(info)),
             None => self.inner.breakpoint(id).await,
         }
     }
@@ -190,15 +258,14 @@ impl DownloadStore for Remit {
     }
 
     async fn breakpoints_at(&self, location: &Location) -> Result<Vec<BreakpointInfo>> {
-        let mut found = self.inner.breakpoints_at(location).await?;
-        found.extend(self.held_infos().into_iter().filter(|info| info.location == *location));
-        Ok(found)
+        let mut held = self.held_infos();
+        held.retain(|info| info.location == *location);
+        Ok(merged(self.inner.breakpoints_at(location).await?, held))
     }
 
     async fn unfinished(&self) -> Result<Vec<BreakpointInfo>> {
-        let mut found = self.inner.unfinished().await?;
-        found.extend(self.held_infos());
-        Ok(found)
+        let held = self.held_infos();
+        Ok(merged(self.inner.unfinished().await?, held))
     }
 
     async fn completed(&self) -> Result<Vec<CompletionRecord>> {
@@ -210,16 +277,23 @@ impl DownloadStore for Remit {
     }
 
     async fn commit(&self, changes: Vec<Change>, level: CommitLevel) -> Result<()> {
-        let (through, first) = self.admit(changes, level);
-        if through.is_empty() {
+        let _shared = self.order.read().await;
+        let Admitted { through, release, before } = self.admit(changes, level);
+        if through.is_empty() && level == CommitLevel::Process {
             return Ok(());
         }
-        self.inner.commit(through, level).await?;
-        self.release(&first);
+        match self.inner.commit(through, level).await {
+            Ok(()) => self.release(&release),
+            Err(error) => {
+                self.restore(before);
+                return Err(error);
+            }
+        }
         Ok(())
     }
 
     async fn close(&self) -> Result<()> {
+        self.write_held(|_, _| true).await?;
         self.inner.close().await
     }
 }

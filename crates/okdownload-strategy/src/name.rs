@@ -1,7 +1,15 @@
 //! Names for files that the user left unnamed.
 
+mod disposition;
+mod safe;
+
+use http::header::CONTENT_DISPOSITION;
 use okdownload_types::ResponseHead;
+use percent_encoding::percent_decode_str;
 use url::Url;
+
+pub use disposition::disposition_file_name;
+pub use safe::safe_file_name;
 
 /// What is known when a file is to be named.
 #[derive(Debug, Clone, Copy)]
@@ -20,18 +28,65 @@ impl<'a> NameFacts<'a> {
     }
 }
 
-/// The name from `Content-Disposition` (RFC 6266), else from the last path segment of the URL, always [safe](safe_file_name).
+/// The name of what nobody named.
+const FALLBACK: &str = "download";
+
+/// The name [from `Content-Disposition`](disposition_file_name), else from the last path segment of the response's
+/// URL, else from that of the user's URL, else `download`; always [safe](safe_file_name).
 pub fn default_file_name(facts: &NameFacts<'_>) -> String {
-    let _ = facts;
-    String::from("download")
+    let mut dispositions = facts.head.headers.get_all(CONTENT_DISPOSITION).iter();
+    dispositions
+        .find_map(|value| safe_file_name(&disposition_file_name(value.as_bytes())?))
+        .or_else(|| url_file_name(&facts.head.url))
+        .or_else(|| url_file_name(facts.url))
+        .unwrap_or_else(|| FALLBACK.to_owned())
 }
 
-/// The file name that a `Content-Disposition` value gives.
-pub fn disposition_file_name(_value: &str) -> Option<String> {
-    None
+/// The last path segment, decoded. One that ends in a slash has none.
+fn url_file_name(url: &Url) -> Option<String> {
+    let segment = url.path_segments()?.next_back()?;
+    safe_file_name(&percent_decode_str(segment).decode_utf8_lossy())
 }
 
-/// The name reduced to one safe component.
-pub fn safe_file_name(_name: &str) -> Option<String> {
-    None
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::{HeaderMap, HeaderValue, Version};
+
+    fn name(user: &str, last: &str, dispositions: &[&[u8]]) -> String {
+        let mut headers = HeaderMap::new();
+        for value in dispositions {
+            headers.append(CONTENT_DISPOSITION, HeaderValue::from_bytes(value).unwrap());
+        }
+        let head = ResponseHead::new(last.parse().unwrap(), 200, Version::HTTP_11, headers);
+        default_file_name(&NameFacts::new(&user.parse().unwrap(), &head))
+    }
+
+    #[test]
+    fn sources_in_their_order() {
+        let user = "http://h/user.bin";
+        for (last, dispositions, expected) in [
+            ("http://h/last.bin", &[b"attachment; filename=server.bin".as_slice()][..], "server.bin"),
+            ("http://h/last.bin", &[b"attachment", b"inline; filename=second.bin"], "second.bin"),
+            ("http://h/last.bin", &[b"attachment; filename=\"..\""], "last.bin"),
+            ("http://h/last.bin", &[b"attachment; filename=\"\xe4.bin\""], "\u{e4}.bin"),
+            ("http://h/last.bin?x=/y.bin#z", &[], "last.bin"),
+            ("http://h/directory/", &[], "user.bin"),
+            ("http://h/..%2f..%2fetc%2fpasswd", &[], "passwd"),
+            ("http://h/%E4%BD%A0%20a.bin", &[], "\u{4f60} a.bin"),
+            ("http://h/%FFa", &[], "\u{fffd}a"),
+            ("data:,last.bin", &[], "user.bin"),
+        ] {
+            assert_eq!(name(user, last, dispositions), expected, "{last}");
+        }
+    }
+
+    #[test]
+    fn what_nobody_named() {
+        for url in
+            ["http://h", "http://h/", "http://h/a/", "http://h/%2e%2e%2f", "http://h/...", "http://h/%00"]
+        {
+            assert_eq!(name(url, url, &[]), "download", "{url}");
+        }
+    }
 }

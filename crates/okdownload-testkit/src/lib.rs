@@ -1,1 +1,4 @@
 //! Test suites for okdownload's seams, and a scripted HTTP server.
+
+pub mod server;
+pub mod suite;

@@ -66,7 +66,7 @@ impl Validators {
     pub fn if_range(&self) -> Option<String> {
         match &self.etag {
             Some(etag) if !etag.weak => Some(etag.to_string()),
-            _ if self.last_modified_is_strong => self.modified().map(httpdate::fmt_http_date),
+            _ if self.last_modified_is_strong => self.last_modified_http(),
             _ => None,
         }
     }
@@ -79,6 +79,12 @@ impl Validators {
     /// `Last-Modified` as a time.
     pub fn modified(&self) -> Option<SystemTime> {
         SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(self.last_modified?))
+    }
+
+    /// `Last-Modified` as it is sent in a request (RFC 9110 §5.6.7).
+    pub fn last_modified_http(&self) -> Option<String> {
+        // The format has four digits for the year.
+        self.modified().filter(|_| self.last_modified < Some(253_402_300_800)).map(httpdate::fmt_http_date)
     }
 
     /// How the version of `later` relates to this one.

@@ -1,0 +1,153 @@
+//! Errors of reqwest, hyper, rustls and the system as errors of okdownload. Nothing else in this crate decides what an
+//! error is and whether trying again may help.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::io;
+
+use okdownload_types::{Error, ErrorKind, redacted};
+use url::Url;
+
+/// A text that reqwest can't read as PEM.
+pub(crate) fn certificates(native: reqwest::Error) -> Error {
+    no_certificates().with_source(Cause(native))
+}
+
+/// A text in which there is no certificate.
+pub(crate) fn no_certificates() -> Error {
+    Error::misuse(
+        "there are no certificates in PEM",
+        "give a file with -----BEGIN CERTIFICATE----- in it; `openssl x509 -inform der` converts others",
+    )
+}
+
+/// The user's function that makes a client builder panicked (or the runtime is shutting down).
+pub(crate) fn builder_panicked(native: tokio::task::JoinError) -> Error {
+    Error::new(ErrorKind::Unexpected, "no HTTP client was built").with_source(native)
+}
+
+/// A client could not be built.
+pub(crate) fn build(native: reqwest::Error) -> Error {
+    let advice = "check the proxy, the certificates and the settings of the client builder";
+    Error::misuse("the HTTP client cannot be built", advice).with_source(Cause(native.without_url()))
+}
+
+/// A response came from elsewhere.
+pub(crate) fn redirected(from: &Url, asked: &Url) -> Error {
+    Error::misuse(
+        "the HTTP client followed a redirect by itself",
+        "switch redirects off with ClientBuilder::redirect(Policy::none()); okdownload follows them",
+    )
+    .with_context("url", redacted(asked))
+    .with_context("from", redacted(from))
+}
+
+/// A request failed before there was a head.
+pub(crate) fn request(native: reqwest::Error, url: &Url) -> Error {
+    classify(&native).with_context("url", redacted(url)).with_source(Cause(native.without_url()))
+}
+
+/// A body failed.
+pub(crate) fn body(native: reqwest::Error, url: &Url) -> Error {
+    request(native, url)
+}
+
+fn classify(native: &reqwest::Error) -> Error {
+    if native.is_builder() {
+        return Error::misuse("this request cannot be sent", "check its URL and its headers");
+    }
+    if native.is_redirect() {
+        return Error::misuse(
+            "the HTTP client refused a redirect by itself",
+            "switch redirects off with ClientBuilder::redirect(Policy::none()); okdownload follows them",
+        );
+    }
+    if let Some(tls) = find::<rustls::Error>(native) {
+        return secure(tls, native.is_connect());
+    }
+    if native.is_timeout() {
+        let what = if native.is_connect() { "connecting took too long" } else { "the peer took too long" };
+        return Error::new(ErrorKind::Timeout, what).temporary();
+    }
+    if native.is_connect() {
+        return connect(native);
+    }
+    transfer(native)
+}
+
+fn secure(tls: &rustls::Error, connecting: bool) -> Error {
+    match tls {
+        rustls::Error::InvalidCertificate(_) => {
+            Error::new(ErrorKind::Tls, "the server's certificate is not trusted")
+                .with_advice("trust its CA if it is a private one, or check the host name")
+        }
+        _ if connecting => Error::new(ErrorKind::Tls, "no secure connection could be made")
+            .with_advice("check that the server speaks TLS on this port"),
+        // The handshake went well, so this is damage on the way.
+        _ => Error::new(ErrorKind::Network, "the secure connection broke").temporary(),
+    }
+}
+
+fn connect(native: &reqwest::Error) -> Error {
+    // hyper-util has no public type for this one; a test below holds its words.
+    if chain(native).any(|error| error.to_string() == "tunnel error: proxy authorization required") {
+        return Error::new(ErrorKind::Connect, "the proxy wants a user name and a password")
+            .with_advice("put them into the proxy's URL: http://user:password@host:port");
+    }
+    let what = if native.is_dns() { "the host name cannot be resolved" } else { "cannot connect" };
+    Error::new(ErrorKind::Connect, what).temporary()
+}
+
+/// A connection was there and failed.
+fn transfer(native: &reqwest::Error) -> Error {
+    let malformed = || Error::new(ErrorKind::Protocol, "the response is not valid HTTP");
+    let broken = || Error::new(ErrorKind::Network, "the connection broke").temporary();
+    match (find::<hyper::Error>(native), find::<io::Error>(native).map(io::Error::kind)) {
+        (Some(hyper), _) if hyper.is_parse() => malformed(),
+        (Some(hyper), _) if hyper.is_user() => unexpected(),
+        // That is how hyper reports bad chunks; the system has no such errors for sockets.
+        (_, Some(io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput)) => malformed(),
+        (Some(_), _) | (_, Some(_)) => broken(),
+        (None, None) => unexpected(),
+    }
+}
+
+fn unexpected() -> Error {
+    Error::new(ErrorKind::Unexpected, "the HTTP client failed in a way that is not known here")
+}
+
+/// The error and its causes, outermost first. An `io::Error` that only wraps another error is followed by that one.
+fn chain(error: &reqwest::Error) -> impl Iterator<Item = &(dyn StdError + 'static)> {
+    std::iter::successors(Some(error as &(dyn StdError + 'static)), |error| {
+        let error: &(dyn StdError + 'static) = *error;
+        let wrapped = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        wrapped.map(|inner| inner as &(dyn StdError + 'static)).or_else(|| error.source())
+    })
+}
+
+fn find<E: StdError + 'static>(error: &reqwest::Error) -> Option<&E> {
+    chain(error).find_map(|error| error.downcast_ref())
+}
+
+/// What is behind an error of reqwest. Between its outermost and its innermost layer stand only phrases like "error
+/// sending request", so those two are enough: shown is the innermost.
+#[derive(Debug)]
+struct Cause(reqwest::Error);
+
+impl Cause {
+    fn innermost(&self) -> &(dyn StdError + 'static) {
+        chain(&self.0).last().unwrap_or(&self.0)
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self.innermost(), f)
+    }
+}
+
+impl StdError for Cause {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        Some(self.innermost())
+    }
+}

@@ -1,0 +1,338 @@
+//! One connection's work: ask for what a block misses, receive, write, and again until the block is whole.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use okdownload_connection::Connected;
+use okdownload_monitor::Event;
+use okdownload_output::OutputStream;
+use okdownload_strategy::ResponseVerdict;
+use okdownload_types::{ByteRange, Error, ErrorKind, ResourceVersion, ResumeFailedCause};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use crate::connect::{Answer, Step, connect};
+use crate::ledger::Ledger;
+use crate::request::Ask;
+use crate::run::Run;
+use crate::writer::Writer;
+
+/// What the connections of one transfer share.
+#[derive(Debug)]
+pub(crate) struct Transfer {
+    pub(crate) ledger: Arc<Ledger>,
+    pub(crate) stream: Arc<dyn OutputStream>,
+    /// The version that every response must be of.
+    pub(crate) version: ResourceVersion,
+    /// Whether a broken response can be continued by another one.
+    pub(crate) spliceable: bool,
+    /// Cancelled when these connections are to stop.
+    pub(crate) halt: CancellationToken,
+    /// How many connections are receiving bytes.
+    pub(crate) flowing: AtomicUsize,
+}
+
+/// Which bytes a connection is after.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// Those of one block, by range.
+    Block(usize),
+    /// All that are missing, out of a response that brings the whole resource.
+    Whole,
+}
+
+impl Scope {
+    /// The one block, if it is one.
+    pub(crate) fn block(self) -> Option<usize> {
+        match self {
+            Self::Block(block) => Some(block),
+            Self::Whole => None,
+        }
+    }
+
+    /// The number that events carry.
+    pub(crate) fn number(self) -> usize {
+        self.block().unwrap_or(0)
+    }
+}
+
+/// How a connection's work ended.
+#[derive(Debug)]
+pub(crate) enum WorkEnd {
+    /// Its bytes are all there.
+    Full,
+    /// It was told to stop.
+    Halted,
+    /// The server refuses this further connection while it serves another.
+    NotServed(Error),
+    /// The server sends the whole resource, of the right version, whatever range is asked for.
+    Whole(Box<Answer>),
+    /// The server can't do ranges; the whole must be asked for.
+    AskWithoutRange(Error),
+    /// Nothing of what is there can be kept.
+    StartOver(ResumeFailedCause),
+    /// It can't be done.
+    Failed(Error),
+}
+
+/// Why a response stopped being received.
+enum Fault {
+    Halted,
+    /// The network's, or the server's.
+    Remote(Error),
+    /// The output's.
+    Local(Error),
+}
+
+/// Fetches what `scope` misses. The block must be claimed already; `first` is a response to begin with.
+pub(crate) async fn work(run: &Run, transfer: &Transfer, scope: Scope, first: Option<Answer>) -> WorkEnd {
+    let mut next = first;
+    let mut worked = Worked { run, transfer, scope, ever_received: false };
+    loop {
+        let answer = match next.take() {
+            Some(answer) => Ok(answer),
+            None => worked.ask().await,
+        };
+        let ended = match answer {
+            Ok(answer) => worked.take(answer).await,
+            Err(error) => Err(error),
+        };
+        match ended {
+            Ok(Some(end)) => return end,
+            Ok(None) => {}
+            Err(error) => {
+                if let Some(end) = worked.after_failure(error).await {
+                    return end;
+                }
+            }
+        }
+    }
+}
+
+struct Worked<'a> {
+    run: &'a Run,
+    transfer: &'a Transfer,
+    scope: Scope,
+    ever_received: bool,
+}
+
+impl Worked<'_> {
+    async fn ask(&self) -> Result<Answer, Error> {
+        let range = match self.scope {
+            Scope::Block(block) => {
+                let (start, end) = self.transfer.ledger.missing(block);
+                Some(ByteRange { start, end })
+            }
+            Scope::Whole => None,
+        };
+        // Without bytes there is no version to be held to; the judge would ask for consent to nothing.
+        let version = Some(self.transfer.version.clone());
+        let ask = Ask { range, version, condition: None };
+        tokio::select! {
+            biased;
+            () = self.transfer.halt.cancelled() => Err(crate::run::canceled()),
+            answer = connect(self.run, &ask, Step::Block(self.scope.number())) => answer,
+        }
+    }
+
+    /// Takes what an answer brings. `None`: ask on.
+    async fn take(&mut self, mut answer: Answer) -> Result<Option<WorkEnd>, Error> {
+        match answer.verdict {
+            ResponseVerdict::Body { end, .. } if self.is_unasked_whole(&answer, end) => {
+                Ok(Some(WorkEnd::Whole(Box::new(answer))))
+            }
+            ResponseVerdict::Body { start, end, .. } => {
+                self.warn_of_coding(answer.connected.as_ref());
+                self.receive(answer.connected.as_mut(), start, end).await
+            }
+            ResponseVerdict::Changed(cause) => Ok(Some(WorkEnd::StartOver(cause))),
+            ResponseVerdict::AskWithoutRange(error) => Ok(Some(WorkEnd::AskWithoutRange(error))),
+            ResponseVerdict::Refused(error) => Err(error),
+            _ => Err(Error::new(ErrorKind::Protocol, "the server's answer does not fit the request")),
+        }
+    }
+
+    /// Whether the server sends the whole resource where one block of several was asked for.
+    fn is_unasked_whole(&self, answer: &Answer, end: Option<u64>) -> bool {
+        let Some(block) = self.scope.block().filter(|_| answer.connected.head().status != 206) else {
+            return false;
+        };
+        let (start, block_end) = self.transfer.ledger.missing(block);
+        start > 0 || block_end != end
+    }
+
+    fn warn_of_coding(&self, connected: &dyn Connected) {
+        if let Some(coding) = connected.head().content_encoding() {
+            self.run.hub.warn(format!("the server sends the file encoded as {coding}; it is kept like that"));
+        }
+    }
+
+    async fn receive(
+        &mut self,
+        connected: &mut dyn Connected,
+        start: u64,
+        end: Option<u64>,
+    ) -> Result<Option<WorkEnd>, Error> {
+        let number = self.scope.number();
+        let ledger = &self.transfer.ledger;
+        let (missing, block_end) = ledger.missing(number);
+        self.run
+            .hub
+            .publish(|| Event::FetchStart { block: number, remaining: block_end.map(|end| end - missing) });
+        let before = ledger.written();
+        self.transfer.flowing.fetch_add(1, Ordering::Relaxed);
+        let received = receive_body(self.run, self.transfer, self.scope, connected, start, end).await;
+        self.transfer.flowing.fetch_sub(1, Ordering::Relaxed);
+        let progressed = ledger.written() > before;
+        self.ever_received |= progressed;
+        match received {
+            Ok(()) if self.is_done() => Ok(Some(self.full())),
+            Ok(()) if progressed && self.transfer.spliceable => Ok(None),
+            Ok(()) => Err(Error::new(ErrorKind::Network, "the response ended early").temporary()),
+            Err(Fault::Halted) => Ok(Some(WorkEnd::Halted)),
+            Err(Fault::Local(error)) => Ok(Some(WorkEnd::Failed(error))),
+            Err(Fault::Remote(error)) => Err(error),
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        match self.scope {
+            Scope::Block(_) => is_satisfied(self.transfer, self.scope),
+            Scope::Whole => self.transfer.ledger.is_full(),
+        }
+    }
+
+    fn full(&self) -> WorkEnd {
+        let (hub, ledger, block) = (&self.run.hub, &self.transfer.ledger, self.scope.number());
+        hub.publish_increases(ledger);
+        hub.publish(|| Event::FetchEnd { block, fetched: ledger.fetched(block) });
+        WorkEnd::Full
+    }
+
+    /// Decides what a failure of the network or the server means. `None`: try again.
+    async fn after_failure(&mut self, error: Error) -> Option<WorkEnd> {
+        self.transfer.ledger.forget_unwritten(self.scope.block());
+        if self.transfer.halt.is_cancelled() {
+            return Some(WorkEnd::Halted);
+        }
+        let others_flow = self.transfer.flowing.load(Ordering::Relaxed) > 0;
+        if !self.ever_received && others_flow && is_refusal_to_serve(&error) {
+            return Some(WorkEnd::NotServed(error));
+        }
+        let furthest = self.transfer.ledger.written();
+        let waited = tokio::select! {
+            biased;
+            () = self.transfer.halt.cancelled() => return Some(WorkEnd::Halted),
+            waited = self.run.retry(self.scope.number(), error, furthest) => waited,
+        };
+        match waited {
+            Ok(()) if self.transfer.spliceable => None,
+            Ok(()) => Some(WorkEnd::StartOver(ResumeFailedCause::ValidatorMissing)),
+            Err(error) if error.kind() == ErrorKind::Canceled => Some(WorkEnd::Halted),
+            Err(error) => Some(WorkEnd::Failed(error)),
+        }
+    }
+}
+
+/// Whether a server says by this, in one form or another, that it wants fewer connections.
+fn is_refusal_to_serve(error: &Error) -> bool {
+    error.is_temporary() || error.status() == Some(403)
+}
+
+/// Receives a body whose first byte belongs at `position`, and writes of it what `scope` misses.
+async fn receive_body(
+    run: &Run,
+    transfer: &Transfer,
+    scope: Scope,
+    connected: &mut dyn Connected,
+    mut position: u64,
+    end: Option<u64>,
+) -> Result<(), Fault> {
+    let mut writer = Writer::new(&transfer.stream, &transfer.ledger);
+    let stall = run.task.timeouts().stall;
+    let mut deadline = Instant::now() + stall;
+    let received = loop {
+        if end.is_some_and(|end| position >= end) || is_satisfied(transfer, scope) {
+            break Ok(());
+        }
+        if writer.is_full() {
+            // Waiting for our own disk is not the server's fault.
+            deadline = Instant::now() + stall;
+        }
+        let full = writer.is_full();
+        tokio::select! {
+            biased;
+            () = transfer.halt.cancelled() => break Err(Fault::Halted),
+            written = writer.step(), if writer.is_busy() => match written {
+                Ok(()) => {}
+                Err(error) => break Err(Fault::Local(error)),
+            },
+            chunk = tokio::time::timeout_at(deadline, connected.chunk()), if !full => match chunk {
+                Err(_) => break Err(Fault::Remote(stalled(stall))),
+                Ok(Err(error)) => break Err(Fault::Remote(error)),
+                Ok(Ok(None)) => break ended(transfer, scope, position, end),
+                Ok(Ok(Some(chunk))) => {
+                    let length = chunk.len() as u64;
+                    distribute(transfer, scope, &mut writer, position, chunk);
+                    position += length;
+                    if run.pass_limits(length).await.is_err() {
+                        break Err(Fault::Halted);
+                    }
+                    deadline = Instant::now() + stall;
+                }
+            },
+        }
+    };
+    let drained = writer.drain().await.map_err(Fault::Local);
+    if received.is_ok() && end == Some(position) {
+        // All bytes are here; seeing the end as well lets the connection be used again.
+        let end_of_body = tokio::time::timeout(Duration::from_millis(1), connected.chunk()).await;
+        tracing::trace!(?end_of_body);
+    }
+    drained.and(received)
+}
+
+/// Hands each missing piece of a chunk to the writer.
+fn distribute(transfer: &Transfer, scope: Scope, writer: &mut Writer<'_>, position: u64, chunk: Bytes) {
+    let end = position + chunk.len() as u64;
+    let mut from = position;
+    while let Some(piece) = transfer.ledger.reserve(scope.block(), from, end - from) {
+        let begin = (piece.offset - position) as usize;
+        from = piece.offset + piece.length;
+        writer.push(piece, chunk.slice(begin..begin + piece.length as usize));
+    }
+}
+
+/// Whether nothing that comes would be needed.
+fn is_satisfied(transfer: &Transfer, scope: Scope) -> bool {
+    match scope {
+        Scope::Block(block) => {
+            let (position, end) = transfer.ledger.missing(block);
+            end == Some(position)
+        }
+        Scope::Whole => transfer.ledger.largest_rest().is_none() && transfer.ledger.total().is_some(),
+    }
+}
+
+/// The body came to its clean end.
+fn ended(transfer: &Transfer, scope: Scope, position: u64, end: Option<u64>) -> Result<(), Fault> {
+    match end {
+        Some(end) if position < end => {
+            Err(Fault::Remote(Error::new(ErrorKind::Network, "the response ended early").temporary()))
+        }
+        Some(_) => Ok(()),
+        // Only now is the length known.
+        None => {
+            transfer.ledger.end_here(scope.number());
+            Ok(())
+        }
+    }
+}
+
+fn stalled(limit: Duration) -> Error {
+    Error::new(ErrorKind::Timeout, "no byte came for too long")
+        .with_context("limit", format!("{limit:?}"))
+        .temporary()
+}

@@ -1,0 +1,127 @@
+//! One request and the head of its response: redirects followed, limits kept, the response judged.
+
+use okdownload_connection::{ConnectRequest, Connected};
+use okdownload_monitor::Event;
+use okdownload_strategy::{ResponseFacts, ResponseVerdict};
+use okdownload_types::{Error, ErrorKind, ResponseHead, Result, redacted};
+use url::Url;
+
+use crate::redirect;
+use crate::request::{self, Ask};
+use crate::run::Run;
+
+/// For whom a request is made; its events have other names.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Step {
+    Trial,
+    Block(usize),
+}
+
+/// A response, and what it means.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) connected: Box<dyn Connected>,
+    pub(crate) verdict: ResponseVerdict,
+}
+
+/// Asks, and follows redirects to the answer.
+///
+/// Further requests go straight to where a redirect led. Such a place may expire (signed URLs do): then the task's own
+/// URL is asked again, once.
+pub(crate) async fn connect(run: &Run, ask: &Ask, step: Step) -> Result<Answer> {
+    let network = run.strategy().inspect_network(&run.task);
+    network?;
+    let start = run.url();
+    let mut connected = follow(run, ask, step, start.clone()).await?;
+    let expired = matches!(connected.head().status, 401 | 403 | 404 | 410) && start != *run.task.url();
+    if expired {
+        run.set_url(run.task.url().clone());
+        connected = follow(run, ask, step, run.task.url().clone()).await?;
+    }
+    if connected.head().url != start {
+        run.set_url(connected.head().url.clone());
+    }
+    let verdict = judge(run, ask, connected.head());
+    Ok(Answer { connected, verdict })
+}
+
+/// What a response to `ask` means.
+pub(crate) fn judge(run: &Run, ask: &Ask, head: &ResponseHead) -> ResponseVerdict {
+    let mut facts = ResponseFacts::new(head);
+    facts.asked = ask.range;
+    facts.if_range = ask.if_range().is_some();
+    facts.conditional = ask.condition.is_some();
+    facts.version = ask.version.as_ref();
+    facts.trusting = run.is_trusting();
+    match run.strategy().judge_response(&facts) {
+        ResponseVerdict::Refused(error) => {
+            ResponseVerdict::Refused(error.with_context("url", redacted(&head.url)))
+        }
+        verdict => verdict,
+    }
+}
+
+async fn follow(run: &Run, ask: &Ask, step: Step, start: Url) -> Result<Box<dyn Connected>> {
+    let mut method = run.task.method().clone();
+    let mut url = start;
+    for _ in 0..=run.task.redirects() {
+        let connected = request_once(run, ask, step, url, &method).await?;
+        match redirect::follow(&run.task, connected.head(), &method)? {
+            None => return Ok(connected),
+            Some(next) => (url, method) = next,
+        }
+    }
+    Err(Error::new(ErrorKind::Redirect, "redirected too often")
+        .with_context("limit", run.task.redirects())
+        .with_context("last", redacted(&url)))
+}
+
+async fn request_once(
+    run: &Run,
+    ask: &Ask,
+    step: Step,
+    url: Url,
+    method: &http::Method,
+) -> Result<Box<dyn Connected>> {
+    let timeouts = run.task.timeouts();
+    let mut request = ConnectRequest::get(url.clone());
+    request.headers = request::headers(&run.task, &url, ask);
+    request.method = method.clone();
+    request.body = run.task.body().filter(|_| method == run.task.method()).cloned();
+    request.connect_timeout = timeouts.connect;
+    started(run, step, &request);
+    // The backend keeps the limit for connecting; what is over it is waiting for the head.
+    let limit = timeouts.connect.saturating_add(timeouts.head);
+    let answered = run.or_stop(tokio::time::timeout(limit, run.connection.connect(request))).await?;
+    let connected = answered.unwrap_or_else(|_| Err(no_head(timeouts.head)))?;
+    answered_with(run, step, connected.head());
+    Ok(connected)
+}
+
+fn no_head(limit: std::time::Duration) -> Error {
+    Error::new(ErrorKind::Timeout, "the server did not answer in time")
+        .with_context("limit", format!("{limit:?}"))
+        .temporary()
+}
+
+fn started(run: &Run, step: Step, request: &ConnectRequest) {
+    tracing::debug!(url = redacted(&request.url), ?step, "request");
+    run.hub.publish(|| {
+        let headers = request::without_secrets(&request.headers);
+        match step {
+            Step::Trial => Event::ConnectTrialStart { headers },
+            Step::Block(block) => Event::ConnectStart { block, headers },
+        }
+    });
+}
+
+fn answered_with(run: &Run, step: Step, head: &ResponseHead) {
+    tracing::debug!(status = head.status, ?step, "response");
+    run.hub.publish(|| {
+        let (status, headers) = (head.status, head.headers.clone());
+        match step {
+            Step::Trial => Event::ConnectTrialEnd { status, headers },
+            Step::Block(block) => Event::ConnectEnd { block, status, headers },
+        }
+    });
+}

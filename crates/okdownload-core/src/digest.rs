@@ -1,0 +1,92 @@
+//! Digests over a finished part.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use md5::Md5;
+use okdownload_output::OutputStream;
+use okdownload_types::{Digest, DigestAlgorithm, Error, ErrorKind, Result};
+use sha1::Sha1;
+use sha2::digest::DynDigest;
+use sha2::{Sha256, Sha512};
+
+/// Reads the part once and compares.
+///
+/// # Errors
+/// `Checksum`, with both digests.
+pub(crate) async fn check(stream: &dyn OutputStream, length: u64, expected: &Digest) -> Result<()> {
+    let hasher = Arc::new(Mutex::new(hasher(expected.algorithm())));
+    let feed = hasher.clone();
+    let consumer =
+        Box::new(move |bytes: &[u8]| feed.lock().unwrap_or_else(PoisonError::into_inner).update(bytes));
+    stream.scan(0..length, consumer).await?;
+    let value = hasher.lock().unwrap_or_else(PoisonError::into_inner).finalize_reset();
+    if *value == *expected.value() {
+        return Ok(());
+    }
+    let error = Error::new(ErrorKind::Checksum, "the file does not have the expected digest")
+        .with_context("expected", expected)
+        .with_advice("check the digest, or find out who changed the file");
+    Err(match Digest::new(expected.algorithm(), value.into_vec()) {
+        Ok(got) => error.with_context("got", got),
+        Err(_) => error,
+    })
+}
+
+fn hasher(algorithm: DigestAlgorithm) -> Box<dyn Hasher> {
+    match algorithm {
+        DigestAlgorithm::Md5 => Box::new(Md5::default()),
+        DigestAlgorithm::Sha1 => Box::new(Sha1::default()),
+        DigestAlgorithm::Sha256 => Box::new(Sha256::default()),
+        DigestAlgorithm::Sha512 => Box::new(Sha512::default()),
+        _ => Box::new(Crc32c(0)),
+    }
+}
+
+/// A hash function at work.
+trait Hasher: Send {
+    fn update(&mut self, bytes: &[u8]);
+    fn finalize_reset(&mut self) -> Box<[u8]>;
+}
+
+impl<D: DynDigest + Send> Hasher for D {
+    fn update(&mut self, bytes: &[u8]) {
+        DynDigest::update(self, bytes);
+    }
+
+    fn finalize_reset(&mut self) -> Box<[u8]> {
+        DynDigest::finalize_reset(self)
+    }
+}
+
+struct Crc32c(u32);
+
+impl Hasher for Crc32c {
+    fn update(&mut self, bytes: &[u8]) {
+        self.0 = crc32c::crc32c_append(self.0, bytes);
+    }
+
+    fn finalize_reset(&mut self) -> Box<[u8]> {
+        Box::new(std::mem::take(&mut self.0).to_be_bytes())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_digests_of_abc() {
+        for (algorithm, expected) in [
+            (DigestAlgorithm::Crc32c, "364b3fb7"),
+            (DigestAlgorithm::Md5, "900150983cd24fb0d6963f7d28e17f72"),
+            (DigestAlgorithm::Sha1, "a9993e364706816aba3e25717850c26c9cd0d89d"),
+            (DigestAlgorithm::Sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
+        ] {
+            let mut hasher = hasher(algorithm);
+            hasher.update(b"a");
+            hasher.update(b"bc");
+            let digest = Digest::new(algorithm, hasher.finalize_reset()).unwrap();
+            assert_eq!(digest.to_string(), format!("{}={expected}", algorithm.name()));
+        }
+    }
+}

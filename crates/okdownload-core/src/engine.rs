@@ -1,0 +1,339 @@
+//! The engine: an `OkDownload`, and what all its clones share.
+
+use std::num::{NonZeroU64, NonZeroUsize};
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_util::FutureExt;
+use okdownload_connection::ConnectionFactory;
+use okdownload_monitor::{DownloadListener, Event, Monitor};
+use okdownload_output::OutputStreamFactory;
+use okdownload_store::DownloadStore;
+use okdownload_strategy::{DownloadStrategy, ProcessFileStrategy};
+use okdownload_types::{DownloadTask, EndCause, Error, ErrorKind, Result, TaskEnd, TaskId};
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::builder::OkDownloadBuilder;
+use crate::call::{Call, Env, Figures};
+use crate::callbacks::{CallbackExecutor, MonitorListener, deliver};
+use crate::dispatcher::{Cancel, Dispatcher, TaskState};
+use crate::entry::Entry;
+use crate::handle::TaskHandle;
+use crate::hub::Events;
+use crate::order::Recorder;
+use crate::request_builder::TaskRequest;
+use crate::run::Run;
+use crate::runtime::Home;
+use crate::throttle::Throttle;
+
+/// A download engine. Cheap to clone: clones share everything. A program may have as many engines as it likes.
+///
+/// Dropping the last clone neither stops running tasks nor waits for them; [`shutdown`](OkDownload::shutdown) does.
+#[derive(Debug, Clone)]
+pub struct OkDownload {
+    engine: Arc<Engine>,
+}
+
+/// The replaceable parts of an engine.
+#[derive(Debug, Clone)]
+pub(crate) struct Parts {
+    pub(crate) connection: Arc<dyn ConnectionFactory>,
+    pub(crate) output: Arc<dyn OutputStreamFactory>,
+    pub(crate) store: Arc<dyn DownloadStore>,
+    pub(crate) strategy: Box<dyn DownloadStrategy>,
+    pub(crate) process: Box<dyn ProcessFileStrategy>,
+    pub(crate) monitor: Option<Arc<dyn Monitor>>,
+    pub(crate) executor: Arc<dyn CallbackExecutor>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Engine {
+    pub(crate) parts: Parts,
+    pub(crate) dispatcher: Dispatcher,
+    pub(crate) home: Home,
+    pub(crate) recorder: Arc<Recorder>,
+    pub(crate) sync_interval: std::time::Duration,
+    pub(crate) throttle: Arc<Throttle>,
+    pub(crate) random: Mutex<fastrand::Rng>,
+    /// Everything that was spawned and must be waited for.
+    pub(crate) spawned: TaskTracker,
+    pub(crate) ticking: Mutex<Option<AbortHandle>>,
+    pub(crate) settings: OkDownloadBuilder,
+}
+
+impl OkDownload {
+    pub(crate) fn from_engine(engine: Engine) -> Self {
+        Self { engine: Arc::new(engine) }
+    }
+
+    /// Starts to put an engine together.
+    pub fn builder() -> OkDownloadBuilder {
+        OkDownloadBuilder::new()
+    }
+
+    /// A builder with the parts and settings of this engine, to replace some of them. The new engine shares the parts,
+    /// but no task.
+    pub fn to_builder(&self) -> OkDownloadBuilder {
+        self.engine.settings.clone().with_parts(self.engine.parts.clone())
+    }
+
+    /// A task on its way in, with parts of its own.
+    pub fn task(&self, task: DownloadTask) -> TaskRequest {
+        TaskRequest::new(self.engine.clone(), task)
+    }
+
+    /// Lets a task wait for its turn.
+    pub fn enqueue(&self, task: DownloadTask, listener: impl DownloadListener) -> TaskHandle {
+        self.task(task).listener(listener).enqueue()
+    }
+
+    /// Runs a task now, whatever else runs, and waits for its end. Dropping the future does not cancel the task.
+    pub async fn execute(&self, task: DownloadTask, listener: impl DownloadListener) -> TaskEnd {
+        self.task(task).listener(listener).execute().await
+    }
+
+    /// Downloads, and waits for the end: the short way.
+    ///
+    /// # Errors
+    /// Whatever kept it from completing.
+    pub async fn download(&self, task: DownloadTask) -> Result<TaskEnd> {
+        self.task(task).enqueue().await.into_result()
+    }
+
+    /// [`download`](OkDownload::download) for synchronous programs: blocks this thread.
+    ///
+    /// # Errors
+    /// Whatever kept it from completing.
+    ///
+    /// # Panics
+    /// Within asynchronous code.
+    pub fn download_blocking(&self, task: DownloadTask) -> Result<TaskEnd> {
+        self.task(task).enqueue().wait_blocking()?.into_result()
+    }
+
+    /// Ends the task of this id. Returns whether there was one.
+    pub fn cancel(&self, id: TaskId) -> bool {
+        self.engine.cancel(id)
+    }
+
+    /// Ends all tasks.
+    pub fn cancel_all(&self) {
+        for id in self.engine.dispatcher.ids() {
+            self.engine.cancel(id);
+        }
+    }
+
+    /// Where a task is; `None` if this engine has none of this id.
+    pub fn state(&self, id: TaskId) -> Option<TaskState> {
+        self.engine.dispatcher.task_state(id)
+    }
+
+    /// Sets how many tasks may run at a time. Running ones go on.
+    pub fn set_max_parallel_running_count(&self, count: NonZeroUsize) {
+        self.engine.dispatcher.set_limit(count);
+        self.engine.pump();
+    }
+
+    /// Sets the most bytes a second of all tasks together, from now on; `None` lifts the limit.
+    pub fn set_rate_limit(&self, bytes_per_second: Option<NonZeroU64>) {
+        self.engine.throttle.set(bytes_per_second);
+    }
+
+    /// The store, as its readers should see it: with what is not written yet.
+    pub fn store(&self) -> &dyn DownloadStore {
+        self.engine.recorder.store()
+    }
+
+    /// Ends all tasks, records what they have, calls their listeners for the last time, and closes the store. The
+    /// engine takes no task any more.
+    ///
+    /// # Errors
+    /// If not everything could be recorded.
+    pub async fn shutdown(&self) -> Result<()> {
+        self.engine.dispatcher.close();
+        self.cancel_all();
+        self.engine.spawned.close();
+        self.engine.spawned.wait().await;
+        if let Some(ticking) = self.engine.ticking.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            ticking.abort();
+        }
+        self.engine.recorder.record().await?;
+        self.engine.recorder.store().close().await
+    }
+
+    /// [`shutdown`](OkDownload::shutdown) for synchronous programs: blocks this thread.
+    ///
+    /// # Errors
+    /// If not everything could be recorded.
+    ///
+    /// # Panics
+    /// Within asynchronous code.
+    pub fn shutdown_blocking(&self) -> Result<()> {
+        self.engine.home.handle()?.block_on(self.shutdown())
+    }
+}
+
+impl Engine {
+    /// Calls listeners, and the engine's monitor, for a task.
+    pub(crate) fn listen(&self, entry: &Arc<Entry>, listeners: Vec<(Arc<dyn DownloadListener>, Events)>) {
+        let monitor = self.parts.monitor.clone().map(|monitor| {
+            let listener: Arc<dyn DownloadListener> = Arc::new(MonitorListener(monitor));
+            (listener, entry.hub.subscribe())
+        });
+        for (listener, events) in monitor.into_iter().chain(listeners) {
+            self.spawn(deliver(self.parts.executor.clone(), entry.task.clone(), listener, events));
+        }
+    }
+
+    fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
+        match self.home.handle() {
+            Ok(handle) => drop(self.spawned.spawn_on(future, &handle)),
+            Err(error) => tracing::error!(%error),
+        }
+    }
+
+    pub(crate) fn enqueue(self: &Arc<Self>, entry: &Arc<Entry>) {
+        if self.admit(entry, false).is_some() {
+            self.pump();
+        }
+    }
+
+    pub(crate) fn execute(self: &Arc<Self>, entry: &Arc<Entry>) {
+        if let Some(Some(stop)) = self.admit(entry, true) {
+            self.spawn(self.clone().drive(entry.clone(), stop));
+        }
+    }
+
+    fn admit(self: &Arc<Self>, entry: &Arc<Entry>, at_once: bool) -> Option<Option<CancellationToken>> {
+        let ready = self.home.handle().map_err(TaskEnd::failed);
+        match ready.and_then(|handle| {
+            self.tick_on(&handle);
+            self.dispatcher.admit(entry.clone(), at_once)
+        }) {
+            Ok(stop) => Some(stop),
+            Err(end) => {
+                entry.hub.finish(end);
+                None
+            }
+        }
+    }
+
+    /// Lets the recorder tick, from the first task on.
+    fn tick_on(&self, handle: &tokio::runtime::Handle) {
+        let mut ticking = self.ticking.lock().unwrap_or_else(PoisonError::into_inner);
+        if ticking.is_none() {
+            let recorder = self.recorder.clone();
+            *ticking = Some(handle.spawn(async move { recorder.run().await }).abort_handle());
+        }
+    }
+
+    /// Starts all that may run.
+    pub(crate) fn pump(self: &Arc<Self>) {
+        while let Some((entry, stop)) = self.dispatcher.next() {
+            self.spawn(self.clone().drive(entry, stop));
+        }
+    }
+
+    pub(crate) fn cancel(self: &Arc<Self>, id: TaskId) -> bool {
+        match self.dispatcher.cancel(id) {
+            Cancel::Ends(entry) => {
+                entry.hub.finish(TaskEnd::new(EndCause::Canceled));
+                true
+            }
+            Cancel::Stops => true,
+            Cancel::Unknown => false,
+        }
+    }
+
+    pub(crate) fn pause(self: &Arc<Self>, id: TaskId) {
+        self.dispatcher.pause(id);
+    }
+
+    pub(crate) fn resume(self: &Arc<Self>, id: TaskId) {
+        self.dispatcher.resume(id);
+        self.pump();
+    }
+
+    /// One run of a task, from its turn to what comes after it.
+    async fn drive(self: Arc<Self>, entry: Arc<Entry>, stop: CancellationToken) {
+        let id = entry.task.id();
+        let run = AssertUnwindSafe(self.run(&entry, stop)).catch_unwind().await;
+        let end = run.unwrap_or_else(|_| {
+            TaskEnd::failed(
+                Error::new(ErrorKind::Unexpected, "a part of the engine panicked")
+                    .with_advice("this is a bug; please report it"),
+            )
+        });
+        if self.dispatcher.finished(id, end.cause == EndCause::Canceled) {
+            entry.hub.finish(end);
+        } else {
+            entry.hub.publish(|| Event::Paused);
+        }
+        self.pump();
+    }
+
+    async fn run(&self, entry: &Entry, stop: CancellationToken) -> TaskEnd {
+        let started = Instant::now();
+        let parts = &entry.parts;
+        let (strategy, process) = (parts.strategy.as_ref(), parts.process.as_ref());
+        let run = Run::new(
+            entry.task.clone(),
+            parts.connection.clone().unwrap_or_else(|| self.parts.connection.clone()),
+            entry.hub.clone(),
+            stop,
+            [self.throttle.clone(), entry.throttle.clone()],
+            strategy.unwrap_or(&self.parts.strategy).clone(),
+            self.random.lock().unwrap_or_else(PoisonError::into_inner).fork(),
+        );
+        let env = Env {
+            output: parts.output.clone().unwrap_or_else(|| self.parts.output.clone()),
+            recorder: self.recorder.clone(),
+            sync_interval: self.sync_interval,
+        };
+        let claim = |place: &_| self.dispatcher.claim(entry.task.id(), place);
+        let process = process.unwrap_or(&self.parts.process).clone();
+        let mut call = Call { env: &env, run: &run, process, claim: &claim, figures: Figures::default() };
+        let result = live_until(&mut call, started).await;
+        let mut end = result.map_or_else(TaskEnd::failed, |()| TaskEnd::new(EndCause::Completed));
+        end.location = call.figures.location;
+        end.length = call.figures.length;
+        end.resumed = call.figures.resumed;
+        end.fetched = run.fetched.load(Ordering::Relaxed);
+        end.elapsed = started.elapsed();
+        end
+    }
+}
+
+/// The call's life, within the task's total time.
+async fn live_until(call: &mut Call<'_>, started: Instant) -> Result<()> {
+    let run = call.run;
+    let Some(total) = run.task.timeouts().total else { return call.live().await };
+    let life = call.live();
+    tokio::pin!(life);
+    tokio::select! {
+        biased;
+        result = &mut life => return result,
+        () = tokio::time::sleep_until(started + total) => {}
+    }
+    // It is told to stop, not dropped: what is there is to be recorded and closed.
+    run.stop.cancel();
+    match life.await {
+        Err(error) if error.kind() == ErrorKind::Canceled => {
+            Err(Error::new(ErrorKind::Timeout, "the download took too long")
+                .with_context("limit", format!("{total:?}")))
+        }
+        result => result,
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        if let Some(ticking) = self.ticking.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            ticking.abort();
+        }
+    }
+}

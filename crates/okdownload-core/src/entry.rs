@@ -1,0 +1,42 @@
+//! A task within an engine.
+
+use std::sync::Arc;
+
+use okdownload_connection::ConnectionFactory;
+use okdownload_output::OutputStreamFactory;
+use okdownload_strategy::{DownloadStrategy, ProcessFileStrategy};
+use okdownload_types::DownloadTask;
+
+use crate::hub::Hub;
+use crate::throttle::Throttle;
+
+/// A task that an engine has taken in, with all that is its own.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) task: DownloadTask,
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) throttle: Arc<Throttle>,
+    pub(crate) parts: TaskParts,
+}
+
+/// Parts that one task has in place of its engine's.
+#[derive(Debug, Default)]
+pub(crate) struct TaskParts {
+    pub(crate) connection: Option<Arc<dyn ConnectionFactory>>,
+    pub(crate) output: Option<Arc<dyn OutputStreamFactory>>,
+    pub(crate) strategy: Option<Box<dyn DownloadStrategy>>,
+    pub(crate) process: Option<Box<dyn ProcessFileStrategy>>,
+}
+
+impl Entry {
+    #[cfg(test)]
+    pub(crate) fn new(task: DownloadTask) -> Self {
+        Self::with_parts(task, TaskParts::default())
+    }
+
+    pub(crate) fn with_parts(task: DownloadTask, parts: TaskParts) -> Self {
+        let hub = Arc::new(Hub::new(task.progress_interval()));
+        let throttle = Arc::new(Throttle::new(task.rate_limit()));
+        Self { task, hub, throttle, parts }
+    }
+}

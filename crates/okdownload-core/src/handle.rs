@@ -1,0 +1,120 @@
+//! What a program holds of a task that it has given to an engine.
+
+use std::future::IntoFuture;
+use std::num::NonZeroU64;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use okdownload_types::{DownloadTask, Result, TaskEnd, TaskId};
+use tokio::sync::watch;
+
+use crate::dispatcher::TaskState;
+use crate::engine::Engine;
+use crate::entry::Entry;
+use crate::hub::Events;
+use crate::progress::Progress;
+
+/// A task within an engine. Await it to wait for its end. Dropping it changes nothing: the task goes on.
+#[derive(Debug, Clone)]
+#[must_use = "a task goes on without its handle, but nobody hears of its end"]
+pub struct TaskHandle {
+    engine: Arc<Engine>,
+    entry: Arc<Entry>,
+}
+
+impl TaskHandle {
+    pub(crate) fn new(engine: Arc<Engine>, entry: Arc<Entry>) -> Self {
+        Self { engine, entry }
+    }
+
+    /// The task's id.
+    pub fn id(&self) -> TaskId {
+        self.entry.task.id()
+    }
+
+    /// The task.
+    pub fn task(&self) -> &DownloadTask {
+        &self.entry.task
+    }
+
+    /// Where the task is; `None` once it has ended.
+    pub fn state(&self) -> Option<TaskState> {
+        if self.is_ended() { None } else { self.engine.dispatcher.task_state(self.id()) }
+    }
+
+    /// Waits for the end. May be called as often as one likes; cancelling the wait changes nothing.
+    pub async fn wait(&self) -> TaskEnd {
+        (*self.entry.hub.ended().await).clone()
+    }
+
+    /// Waits for the end, blocking this thread.
+    ///
+    /// # Errors
+    /// If the engine's runtime can't be started.
+    ///
+    /// # Panics
+    /// Within asynchronous code; use [`wait`](TaskHandle::wait) there.
+    pub fn wait_blocking(&self) -> Result<TaskEnd> {
+        Ok(self.engine.home.handle()?.block_on(self.wait()))
+    }
+
+    /// Whether the task has ended.
+    pub fn is_ended(&self) -> bool {
+        self.entry.hub.end().is_some()
+    }
+
+    /// Ends the task. What is there is recorded and kept; await the handle to know that it is. Does nothing to a task
+    /// that has ended.
+    pub fn cancel(&self) {
+        if !self.is_ended() {
+            self.engine.cancel(self.id());
+        }
+    }
+
+    /// Stops the task so that [`resume`](TaskHandle::resume) goes on with it; it has no end meanwhile, and holds
+    /// neither a connection nor a file.
+    pub fn pause(&self) {
+        if !self.is_ended() {
+            self.engine.pause(self.id());
+        }
+    }
+
+    /// Lets a paused task wait for its turn again.
+    pub fn resume(&self) {
+        if !self.is_ended() {
+            self.engine.resume(self.id());
+        }
+    }
+
+    /// Gives the task another priority. A waiting one takes its new place in the queue.
+    pub fn set_priority(&self, priority: i32) {
+        if !self.is_ended() {
+            self.engine.dispatcher.set_priority(self.id(), priority);
+        }
+    }
+
+    /// Sets the most bytes a second, from now on; `None` lifts the limit.
+    pub fn set_rate_limit(&self, bytes_per_second: Option<NonZeroU64>) {
+        self.entry.throttle.set(bytes_per_second);
+    }
+
+    /// All events from now on, as a stream that ends after `TaskEnd`. To miss none, ask for it before the task is
+    /// enqueued: [`TaskRequest::events`](crate::TaskRequest::events).
+    pub fn events(&self) -> Events {
+        self.entry.hub.subscribe()
+    }
+
+    /// How far the task is: changes as bytes are recorded.
+    pub fn progress(&self) -> watch::Receiver<Progress> {
+        self.entry.hub.progress()
+    }
+}
+
+impl IntoFuture for TaskHandle {
+    type Output = TaskEnd;
+    type IntoFuture = Pin<Box<dyn Future<Output = TaskEnd> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move { self.wait().await })
+    }
+}

@@ -1,0 +1,374 @@
+//! The live counters of one run: who fetches what, how far each block is, and what of it is safe.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use okdownload_types::{BlockInfo, BreakpointInfo};
+
+/// The blocks of one run. Blocks keep their numbers: a split shortens one and appends another.
+#[derive(Debug)]
+pub(crate) struct Ledger {
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// Everything of the breakpoint but its blocks.
+    info: BreakpointInfo,
+    blocks: Vec<Live>,
+    /// Counts changes of the list of blocks.
+    layout: u64,
+    /// The layout that the store has.
+    stored_layout: Option<u64>,
+    /// Whether counters moved since the store was last told.
+    moved: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Live {
+    block: BlockInfo,
+    /// Bytes from the start on that were received, whether written yet or not.
+    reserved: u64,
+    /// `written` when the run began.
+    initial: u64,
+    /// `written` when progress was last published.
+    published: u64,
+    /// Whether a connection works on it.
+    assigned: bool,
+}
+
+impl Live {
+    fn new(block: BlockInfo) -> Self {
+        let written = block.written;
+        Self { block, reserved: written, initial: written, published: written, assigned: false }
+    }
+
+    /// The first byte that nobody has received.
+    fn position(&self) -> u64 {
+        self.block.start + self.reserved
+    }
+
+    /// How many bytes nobody has received; all that there is if the length is not known.
+    fn open(&self) -> u64 {
+        self.block.length.map_or(u64::MAX, |length| length - self.reserved)
+    }
+}
+
+/// Bytes of a chunk that a block still needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Piece {
+    /// The block's number.
+    pub(crate) block: usize,
+    /// Where the bytes belong in the resource.
+    pub(crate) offset: u64,
+    /// How many there are.
+    pub(crate) length: u64,
+}
+
+/// Blocks and counters at one moment, for the store and for those who watch.
+#[derive(Debug, Clone)]
+pub(crate) struct Snapshot {
+    /// The breakpoint, blocks by start.
+    pub(crate) info: BreakpointInfo,
+    /// Whether the store has this list of blocks, so that only its counters need be told.
+    pub(crate) same_layout: bool,
+    layout: u64,
+}
+
+/// The *written* counter of each block, by number.
+pub(crate) type Mark = Vec<u64>;
+
+impl Ledger {
+    /// The ledger of a run that begins with the blocks of `info`.
+    pub(crate) fn new(mut info: BreakpointInfo) -> Self {
+        let blocks = std::mem::take(&mut info.blocks).into_iter().map(Live::new).collect();
+        Self { state: Mutex::new(State { info, blocks, layout: 1, stored_layout: None, moved: true }) }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A block that is not full and that nobody works on; it is the caller's now.
+    pub(crate) fn claim(&self) -> Option<usize> {
+        let mut state = self.state();
+        let block = state.blocks.iter().position(|live| !live.assigned && live.open() > 0)?;
+        state.blocks[block].assigned = true;
+        Some(block)
+    }
+
+    /// Makes this very block the caller's.
+    pub(crate) fn assign(&self, block: usize) {
+        self.state().blocks[block].assigned = true;
+    }
+
+    /// Gives a block back.
+    pub(crate) fn release(&self, block: usize) {
+        self.forget_unwritten(Some(block));
+        self.state().blocks[block].assigned = false;
+    }
+
+    /// What was received of a block, or of all of them, and not written counts as missing again.
+    pub(crate) fn forget_unwritten(&self, block: Option<usize>) {
+        let mut state = self.state();
+        for (number, live) in state.blocks.iter_mut().enumerate() {
+            if block.is_none_or(|block| block == number) {
+                live.reserved = live.block.written;
+            }
+        }
+    }
+
+    /// From where to where a block's missing bytes go.
+    pub(crate) fn missing(&self, block: usize) -> (u64, Option<u64>) {
+        let state = self.state();
+        let live = &state.blocks[block];
+        (live.position(), live.block.end())
+    }
+
+    /// Which of the `length` bytes at `offset` are missing; they count as received from now on. Without a block, the
+    /// first missing ones of any block; ask again for what comes after them. `None` if there are none.
+    pub(crate) fn reserve(&self, block: Option<usize>, offset: u64, length: u64) -> Option<Piece> {
+        let mut state = self.state();
+        let end = offset.saturating_add(length);
+        let wanted = |(number, live): &(usize, &mut Live)| {
+            block.is_none_or(|block| block == *number) && live.open() > 0 && {
+                let position = live.position();
+                offset <= position && position < end
+            }
+        };
+        let (block, live) =
+            state.blocks.iter_mut().enumerate().filter(wanted).min_by_key(|(_, live)| live.position())?;
+        let position = live.position();
+        let length = live.open().min(end - position);
+        live.reserved += length;
+        Some(Piece { block, offset: position, length })
+    }
+
+    /// A piece was written.
+    pub(crate) fn wrote(&self, block: usize, length: u64) {
+        let mut state = self.state();
+        state.blocks[block].block.written += length;
+        state.moved = true;
+    }
+
+    /// A block of unknown length came to its clean end.
+    pub(crate) fn end_here(&self, block: usize) {
+        let mut state = self.state();
+        let live = &mut state.blocks[block];
+        if live.block.length.is_none() {
+            live.block.length = Some(live.reserved);
+            state.info.total = Some(live.block.start + live.reserved);
+            state.layout += 1;
+        }
+    }
+
+    /// The block with most bytes that nobody has received, and how many these are.
+    pub(crate) fn largest_rest(&self) -> Option<(usize, u64)> {
+        let state = self.state();
+        let rests = state.blocks.iter().enumerate().filter(|(_, live)| live.block.length.is_some());
+        rests
+            .map(|(block, live)| (block, live.open()))
+            .max_by_key(|(_, open)| *open)
+            .filter(|(_, open)| *open > 0)
+    }
+
+    /// Takes `taken` bytes off the end of a block and makes them a block of their own, which is the caller's.
+    pub(crate) fn split(&self, block: usize, taken: u64) -> Option<usize> {
+        let mut state = self.state();
+        let live = &mut state.blocks[block];
+        let kept = live.block.length?.checked_sub(taken)?;
+        if kept < live.reserved || taken == 0 {
+            return None;
+        }
+        live.block.length = Some(kept);
+        let mut new = Live::new(BlockInfo::new(live.block.start + kept, Some(taken)));
+        new.assigned = true;
+        state.blocks.push(new);
+        state.layout += 1;
+        Some(state.blocks.len() - 1)
+    }
+
+    /// How far each block is written, to be given to [`synced`](Ledger::synced) once that is safe.
+    pub(crate) fn mark(&self) -> Mark {
+        self.state().blocks.iter().map(|live| live.block.written).collect()
+    }
+
+    /// What `mark` saw written is safe now.
+    pub(crate) fn synced(&self, mark: &Mark) {
+        let mut state = self.state();
+        for (live, written) in state.blocks.iter_mut().zip(mark) {
+            live.block.synced = *written;
+        }
+        state.moved = true;
+    }
+
+    /// A sync failed: nothing is known of what was written since the last one that succeeded.
+    pub(crate) fn void_unsynced(&self) {
+        let mut state = self.state();
+        for live in &mut state.blocks {
+            live.block.written = live.block.synced;
+            live.reserved = live.block.synced;
+            live.published = live.published.min(live.block.written);
+        }
+        state.moved = true;
+    }
+
+    /// How many bytes are written and not synced.
+    pub(crate) fn unsynced(&self) -> u64 {
+        self.state().blocks.iter().map(|live| live.block.written - live.block.synced).sum()
+    }
+
+    /// How many bytes are there.
+    pub(crate) fn written(&self) -> u64 {
+        self.state().blocks.iter().map(|live| live.block.written).sum()
+    }
+
+    /// How many bytes of a block this run has brought.
+    pub(crate) fn fetched(&self, block: usize) -> u64 {
+        let state = self.state();
+        let live = &state.blocks[block];
+        live.block.written.saturating_sub(live.initial)
+    }
+
+    /// The length of the resource, where it is known.
+    pub(crate) fn total(&self) -> Option<u64> {
+        self.state().info.total
+    }
+
+    /// Whether every byte is there.
+    pub(crate) fn is_full(&self) -> bool {
+        self.state().blocks.iter().all(|live| live.block.is_full())
+    }
+
+    /// How many connections are at work.
+    pub(crate) fn assigned(&self) -> usize {
+        self.state().blocks.iter().filter(|live| live.assigned && live.open() > 0).count()
+    }
+
+    /// Blocks and counters as they are now; `None` if the store knows them already.
+    pub(crate) fn news(&self) -> Option<Snapshot> {
+        let mut state = self.state();
+        let same_layout = state.stored_layout == Some(state.layout);
+        if same_layout && !state.moved {
+            return None;
+        }
+        state.moved = false;
+        Some(Snapshot { info: state.info_with_blocks(), same_layout, layout: state.layout })
+    }
+
+    /// The store was told of this.
+    pub(crate) fn stored(&self, snapshot: &Snapshot) {
+        let mut state = self.state();
+        state.stored_layout = state.stored_layout.max(Some(snapshot.layout));
+    }
+
+    /// The store could not be told; it must be told again.
+    pub(crate) fn not_stored(&self) {
+        self.state().moved = true;
+    }
+
+    /// The breakpoint as it is now.
+    pub(crate) fn info(&self) -> BreakpointInfo {
+        self.state().info_with_blocks()
+    }
+
+    /// What each block has more than when this was last asked.
+    pub(crate) fn take_increases(&self) -> Vec<(usize, u64)> {
+        let mut state = self.state();
+        let mut increases = Vec::new();
+        for (block, live) in state.blocks.iter_mut().enumerate() {
+            let increase = live.block.written.saturating_sub(live.published);
+            if increase > 0 {
+                live.published = live.block.written;
+                increases.push((block, increase));
+            }
+        }
+        increases
+    }
+}
+
+impl State {
+    fn info_with_blocks(&self) -> BreakpointInfo {
+        let mut info = self.info.clone();
+        info.blocks = self.blocks.iter().map(|live| live.block).collect();
+        info.blocks.sort_by_key(|block| block.start);
+        info
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use okdownload_types::{Location, TaskId};
+
+    fn ledger(blocks: &[(u64, u64, u64)]) -> Ledger {
+        let place = Location::Path("/a".into());
+        let mut info =
+            BreakpointInfo::new(TaskId::from_u128(1), "http://h/".parse().unwrap(), place.clone(), place);
+        let block = |&(start, length, written)| BlockInfo::new(start, Some(length)).with_progress(written, 0);
+        info.blocks = blocks.iter().map(block).collect();
+        Ledger::new(info)
+    }
+
+    #[test]
+    fn chunks_are_cut_to_what_is_missing() {
+        let ledger = ledger(&[(0, 10, 4), (10, 10, 0)]);
+        let piece = |block, offset, length| Some(Piece { block, offset, length });
+        assert_eq!(ledger.reserve(Some(0), 4, 20), piece(0, 4, 6));
+        assert_eq!(ledger.reserve(Some(0), 10, 14), None);
+        assert_eq!(ledger.reserve(None, 0, 15), piece(1, 10, 5));
+        assert_eq!(ledger.reserve(None, 0, 15), None);
+        assert_eq!(ledger.reserve(None, 15, 5), piece(1, 15, 5));
+        assert_eq!(ledger.claim(), None);
+    }
+
+    #[test]
+    fn gaps_are_never_jumped_over() {
+        let ledger = ledger(&[(0, 10, 0)]);
+        assert_eq!(ledger.reserve(Some(0), 5, 5), None);
+    }
+
+    #[test]
+    fn splits_leave_received_bytes_alone() {
+        let ledger = ledger(&[(0, 100, 0)]);
+        assert_eq!(ledger.claim(), Some(0));
+        ledger.reserve(Some(0), 0, 40);
+        assert_eq!(ledger.largest_rest(), Some((0, 60)));
+        assert_eq!(ledger.split(0, 61), None);
+        assert_eq!(ledger.split(0, 30), Some(1));
+        assert_eq!(ledger.missing(0), (40, Some(70)));
+        assert_eq!(ledger.missing(1), (70, Some(100)));
+        assert_eq!(ledger.claim(), None);
+    }
+
+    #[test]
+    fn a_failed_sync_takes_back_what_it_did_not_cover() {
+        let ledger = ledger(&[(0, 10, 0)]);
+        let receive = |offset, length| {
+            ledger.reserve(Some(0), offset, length);
+            ledger.wrote(0, length);
+        };
+        receive(0, 3);
+        let mark = ledger.mark();
+        receive(3, 2);
+        ledger.synced(&mark);
+        assert_eq!((ledger.written(), ledger.unsynced()), (5, 2));
+        ledger.void_unsynced();
+        assert_eq!((ledger.written(), ledger.unsynced(), ledger.missing(0)), (3, 0, (3, Some(10))));
+    }
+
+    #[test]
+    fn the_store_is_told_once() {
+        let ledger = ledger(&[(0, 10, 0)]);
+        let first = ledger.news().unwrap();
+        assert!(!first.same_layout);
+        ledger.stored(&first);
+        assert!(ledger.news().is_none());
+        ledger.reserve(Some(0), 0, 4);
+        ledger.wrote(0, 4);
+        assert!(ledger.news().unwrap().same_layout);
+        ledger.not_stored();
+        assert!(ledger.news().is_some());
+        ledger.split(0, 3);
+        assert!(!ledger.news().unwrap().same_layout);
+    }
+}

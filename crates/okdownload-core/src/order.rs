@@ -1,0 +1,176 @@
+//! The order kernel: the one place that decides when bytes may be claimed.
+//!
+//! Three things happen to a byte, always in this order:
+//!
+//! 1. it is **durable**: the output has taken it (it survives this process), or has synced it (it survives a loss of
+//!    power);
+//! 2. the **store is told**, by absolute counters that were read *after* step 1, in one atomic batch;
+//! 3. the counters are **published** to those who watch.
+//!
+//! Whatever dies between two steps leaves bytes without a claim, which costs fetching them again, and never a claim
+//! without bytes. Counters are absolute, so telling the store twice, or late, does no harm.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use okdownload_output::OutputStream;
+use okdownload_store::{Change, CommitLevel, DownloadStore, Remit};
+use okdownload_types::{Result, TaskId};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::hub::Hub;
+use crate::ledger::{Ledger, Snapshot};
+
+/// Tells the store, once a tick for all running tasks together.
+#[derive(Debug)]
+pub(crate) struct Recorder {
+    store: Remit,
+    tick: Duration,
+    running: Mutex<BTreeMap<TaskId, Run>>,
+    /// Changes that may wait for the next tick: completions of small files share one transaction that way.
+    queue: Mutex<Vec<Change>>,
+    /// Only one batch is on its way at a time; a later one must not overtake it.
+    telling: tokio::sync::Mutex<()>,
+    wake: Notify,
+}
+
+#[derive(Debug, Clone)]
+struct Run {
+    ledger: Arc<Ledger>,
+    hub: Arc<Hub>,
+}
+
+impl Recorder {
+    pub(crate) fn new(store: Remit, tick: Duration) -> Self {
+        Self {
+            store,
+            tick,
+            running: Mutex::default(),
+            queue: Mutex::default(),
+            telling: tokio::sync::Mutex::default(),
+            wake: Notify::new(),
+        }
+    }
+
+    /// The store as readers should see it.
+    pub(crate) fn store(&self) -> &Remit {
+        &self.store
+    }
+
+    /// Ticks as long as the engine lives. A tick with no news costs no commit.
+    pub(crate) async fn run(&self) {
+        loop {
+            if self.is_idle() {
+                self.wake.notified().await;
+            }
+            tokio::time::sleep_until(Instant::now() + self.tick).await;
+            if let Err(error) = self.record().await {
+                tracing::warn!(%error, "progress could not be recorded; it will be tried again");
+            }
+        }
+    }
+
+    /// Watches the counters of a run from now on.
+    pub(crate) fn watch(&self, id: TaskId, ledger: Arc<Ledger>, hub: Arc<Hub>) {
+        lock(&self.running).insert(id, Run { ledger, hub });
+        self.wake.notify_one();
+    }
+
+    /// The run is over. Its last counters are told and published before this returns.
+    pub(crate) async fn unwatch(&self, id: TaskId) -> Result<()> {
+        let told = self.record().await;
+        lock(&self.running).remove(&id);
+        told
+    }
+
+    /// Makes a change at the next tick.
+    pub(crate) fn enqueue(&self, change: Change) {
+        lock(&self.queue).push(change);
+        self.wake.notify_one();
+    }
+
+    /// Makes changes now, after all that was enqueued before.
+    pub(crate) async fn commit(&self, changes: Vec<Change>, level: CommitLevel) -> Result<()> {
+        let _telling = self.telling.lock().await;
+        self.tell_queue().await?;
+        self.store.commit(changes, level).await
+    }
+
+    /// One tick.
+    pub(crate) async fn record(&self) -> Result<()> {
+        let _telling = self.telling.lock().await;
+        let runs: Vec<Run> = lock(&self.running).values().cloned().collect();
+        // 1. What the counters say has been taken by the output already.
+        let news: Vec<(&Run, Snapshot)> =
+            runs.iter().filter_map(|run| Some((run, run.ledger.news()?))).collect();
+        // 2. The store is told.
+        let changes = news.iter().map(|(_, snapshot)| change(snapshot)).collect();
+        if let Err(error) = self.tell(changes).await {
+            news.iter().for_each(|(run, _)| run.ledger.not_stored());
+            return Err(error);
+        }
+        // 3. The counters are published.
+        for (run, snapshot) in &news {
+            run.ledger.stored(snapshot);
+            run.hub.publish_progress(&run.ledger);
+        }
+        Ok(())
+    }
+
+    async fn tell(&self, changes: Vec<Change>) -> Result<()> {
+        self.tell_queue().await?;
+        if !changes.is_empty() {
+            self.store.commit(changes, CommitLevel::Process).await?;
+        }
+        self.store.commit_due().await
+    }
+
+    async fn tell_queue(&self) -> Result<()> {
+        let queue = std::mem::take(&mut *lock(&self.queue));
+        if queue.is_empty() {
+            return Ok(());
+        }
+        let told = self.store.commit(queue.clone(), CommitLevel::Process).await;
+        if told.is_err() {
+            lock(&self.queue).splice(0..0, queue);
+        }
+        told
+    }
+
+    fn is_idle(&self) -> bool {
+        lock(&self.running).is_empty() && lock(&self.queue).is_empty()
+    }
+}
+
+/// A list of blocks that the store does not have replaces the old one, whole; else only counters are told.
+fn change(snapshot: &Snapshot) -> Change {
+    if snapshot.same_layout {
+        Change::Progress(snapshot.info.id, snapshot.info.blocks.clone())
+    } else {
+        Change::Put(snapshot.info.clone())
+    }
+}
+
+/// Makes what is written safe from a loss of power, and only then counts it as synced.
+///
+/// A sync that fails takes back every *written* mark since the last good one: the system may have dropped those bytes,
+/// and a second sync that succeeds would say nothing about them.
+pub(crate) async fn sync(ledger: &Ledger, stream: &dyn OutputStream) -> Result<()> {
+    let mark = ledger.mark();
+    match stream.flush_and_sync().await {
+        Ok(()) => {
+            ledger.synced(&mark);
+            Ok(())
+        }
+        Err(error) => {
+            ledger.void_unsynced();
+            Err(error)
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

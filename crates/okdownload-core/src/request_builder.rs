@@ -1,0 +1,95 @@
+//! A task on its way into an engine, with what is only its own.
+
+use std::sync::Arc;
+
+use okdownload_connection::ConnectionFactory;
+use okdownload_monitor::DownloadListener;
+use okdownload_output::OutputStreamFactory;
+use okdownload_strategy::{DownloadStrategy, ProcessFileStrategy};
+use okdownload_types::{DownloadTask, TaskEnd};
+
+use crate::engine::Engine;
+use crate::entry::{Entry, TaskParts};
+use crate::handle::TaskHandle;
+use crate::hub::Events;
+
+/// A task that is about to be enqueued or executed. Nothing happens before that.
+#[derive(Debug)]
+#[must_use = "nothing happens until it is enqueued or executed"]
+pub struct TaskRequest {
+    engine: Arc<Engine>,
+    entry: Entry,
+    listeners: Vec<(Arc<dyn DownloadListener>, Events)>,
+}
+
+impl TaskRequest {
+    pub(crate) fn new(engine: Arc<Engine>, task: DownloadTask) -> Self {
+        Self { engine, entry: Entry::with_parts(task, TaskParts::default()), listeners: Vec::new() }
+    }
+
+    /// Adds a listener.
+    pub fn listener(mut self, listener: impl DownloadListener) -> Self {
+        self.listeners.push((Arc::new(listener), self.entry.hub.subscribe()));
+        self
+    }
+
+    /// All events of the task, from its first on.
+    pub fn events(&self) -> Events {
+        self.entry.hub.subscribe()
+    }
+
+    /// A strategy for this task alone.
+    pub fn strategy(mut self, strategy: impl DownloadStrategy) -> Self {
+        self.entry.parts.strategy = Some(Box::new(strategy));
+        self
+    }
+
+    /// A process-file strategy for this task alone.
+    pub fn process_file_strategy(mut self, strategy: impl ProcessFileStrategy) -> Self {
+        self.entry.parts.process = Some(Box::new(strategy));
+        self
+    }
+
+    /// Wraps the connections of this task: the layer added last is the outermost.
+    pub fn layer<F: ConnectionFactory>(
+        mut self,
+        layer: impl FnOnce(Arc<dyn ConnectionFactory>) -> F,
+    ) -> Self {
+        let inner =
+            self.entry.parts.connection.take().unwrap_or_else(|| self.engine.parts.connection.clone());
+        self.entry.parts.connection = Some(Arc::new(layer(inner)));
+        self
+    }
+
+    /// Wraps the output of this task: the layer added last is the outermost.
+    pub fn output_layer<F: OutputStreamFactory>(
+        mut self,
+        layer: impl FnOnce(Arc<dyn OutputStreamFactory>) -> F,
+    ) -> Self {
+        let inner = self.entry.parts.output.take().unwrap_or_else(|| self.engine.parts.output.clone());
+        self.entry.parts.output = Some(Arc::new(layer(inner)));
+        self
+    }
+
+    /// Lets the task wait for its turn. If it can't even do that (the same task or file is busy, the engine was shut
+    /// down), it ends at once, and the handle tells how.
+    pub fn enqueue(self) -> TaskHandle {
+        let (engine, entry) = self.prepare();
+        engine.enqueue(&entry);
+        TaskHandle::new(engine, entry)
+    }
+
+    /// Runs the task now, whatever else runs: it does not count against the limit. Dropping the future does not cancel
+    /// the task.
+    pub async fn execute(self) -> TaskEnd {
+        let (engine, entry) = self.prepare();
+        engine.execute(&entry);
+        TaskHandle::new(engine, entry).wait().await
+    }
+
+    fn prepare(self) -> (Arc<Engine>, Arc<Entry>) {
+        let entry = Arc::new(self.entry);
+        self.engine.listen(&entry, self.listeners);
+        (self.engine, entry)
+    }
+}

@@ -1,0 +1,146 @@
+//! What the modules of one run share.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use okdownload_connection::ConnectionFactory;
+use okdownload_monitor::Event;
+use okdownload_strategy::{DownloadStrategy, RetryFacts, RetryVerdict};
+use okdownload_types::{DownloadTask, Error, ErrorKind, Result};
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use crate::hub::Hub;
+use crate::throttle::Throttle;
+
+/// One run of a task.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub(crate) task: DownloadTask,
+    pub(crate) connection: Arc<dyn ConnectionFactory>,
+    pub(crate) hub: Arc<Hub>,
+    /// Cancelled when the run is to stop, for whatever reason.
+    pub(crate) stop: CancellationToken,
+    /// The limits that bytes pass: the engine's and the task's.
+    pub(crate) throttles: [Arc<Throttle>; 2],
+    /// Body bytes received.
+    pub(crate) fetched: AtomicU64,
+    strategy: Mutex<Box<dyn DownloadStrategy>>,
+    /// Where further requests go: the task's URL, or where it redirected to.
+    url: Mutex<Url>,
+    random: Mutex<fastrand::Rng>,
+    budget: Mutex<Budget>,
+}
+
+/// Failures in a row. Progress is an offset that this run never reached before; it clears them.
+#[derive(Debug, Default)]
+struct Budget {
+    failures: u32,
+    furthest: u64,
+}
+
+impl Run {
+    pub(crate) fn new(
+        task: DownloadTask,
+        connection: Arc<dyn ConnectionFactory>,
+        hub: Arc<Hub>,
+        stop: CancellationToken,
+        throttles: [Arc<Throttle>; 2],
+        strategy: Box<dyn DownloadStrategy>,
+        random: fastrand::Rng,
+    ) -> Self {
+        let url = Mutex::new(task.url().clone());
+        Self {
+            task,
+            connection,
+            hub,
+            stop,
+            throttles,
+            fetched: AtomicU64::new(0),
+            strategy: Mutex::new(strategy),
+            url,
+            random: Mutex::new(random),
+            budget: Mutex::default(),
+        }
+    }
+
+    /// The run's own strategy.
+    pub(crate) fn strategy(&self) -> MutexGuard<'_, Box<dyn DownloadStrategy>> {
+        lock(&self.strategy)
+    }
+
+    /// Where the next request goes.
+    pub(crate) fn url(&self) -> Url {
+        lock(&self.url).clone()
+    }
+
+    /// Remembers where the task's URL led to.
+    pub(crate) fn set_url(&self, url: Url) {
+        *lock(&self.url) = url;
+    }
+
+    /// Whether bytes of several responses may be put together without a strong validator.
+    pub(crate) fn is_trusting(&self) -> bool {
+        self.task.trust_length() || self.task.digest().is_some()
+    }
+
+    /// Waits for `future`, but not after the run was told to stop.
+    pub(crate) async fn or_stop<T>(&self, future: impl Future<Output = T>) -> Result<T> {
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => Err(canceled()),
+            output = future => Ok(output),
+        }
+    }
+
+    /// Waits until this many bytes may pass all limits.
+    pub(crate) async fn pass_limits(&self, bytes: u64) -> Result<()> {
+        self.fetched.fetch_add(bytes, Ordering::Relaxed);
+        for throttle in self.throttles.iter().filter(|throttle| throttle.is_on()) {
+            self.or_stop(throttle.pass(bytes)).await?;
+        }
+        Ok(())
+    }
+
+    /// After a failure: waits as long as the strategy says, or gives the error back if it gives up. `furthest` is how
+    /// many bytes of the resource were reached.
+    pub(crate) async fn retry(&self, block: usize, error: Error, furthest: u64) -> Result<()> {
+        let (failures, seed) = {
+            let mut budget = lock(&self.budget);
+            if furthest > budget.furthest {
+                *budget = Budget { failures: 0, furthest };
+            }
+            budget.failures += 1;
+            (budget.failures, lock(&self.random).u64(..))
+        };
+        // A request with effects is repeated only if it certainly had none.
+        let repeatable = self.task.method().is_safe() || error.kind() == ErrorKind::Connect;
+        let facts = RetryFacts::new(&error, failures, self.task.retries(), seed);
+        let verdict = self.strategy().retry(&facts);
+        match verdict {
+            RetryVerdict::After(wait) if repeatable => self.wait(block, wait, error).await,
+            _ => Err(tried(error, failures)),
+        }
+    }
+
+    async fn wait(&self, block: usize, wait: Duration, error: Error) -> Result<()> {
+        tracing::debug!(block, ?wait, %error, "trying again");
+        self.hub.publish(|| Event::Retry { block, wait, error });
+        self.or_stop(tokio::time::sleep(wait)).await
+    }
+}
+
+/// Says how often it was tried, where that was more than once.
+fn tried(error: Error, failures: u32) -> Error {
+    if failures > 1 { error.with_context("tries without progress", failures) } else { error }
+}
+
+/// The error of a run that was told to stop.
+pub(crate) fn canceled() -> Error {
+    Error::new(ErrorKind::Canceled, "the download was cancelled")
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,57 @@
+//! The runtime that an engine works on.
+
+use std::sync::{Mutex, PoisonError};
+
+use okdownload_types::{Error, ErrorKind, Result};
+use tokio::runtime::{Builder, Handle, Runtime};
+
+/// The user's runtime, or one of the engine's own that begins on first use.
+#[derive(Debug)]
+pub(crate) enum Home {
+    Given(Handle),
+    Own(Mutex<Option<Runtime>>),
+}
+
+/// Enough to keep a fast link busy while a chunk is handed over; more only wake each other up.
+const WORKERS: usize = 2;
+
+impl Home {
+    pub(crate) fn new(given: Option<Handle>) -> Self {
+        given.map_or_else(|| Self::Own(Mutex::default()), Self::Given)
+    }
+
+    /// Where to spawn.
+    pub(crate) fn handle(&self) -> Result<Handle> {
+        let own = match self {
+            Self::Given(handle) => return Ok(handle.clone()),
+            Self::Own(own) => own,
+        };
+        let mut own = own.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(runtime) = own.as_ref() {
+            return Ok(runtime.handle().clone());
+        }
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(WORKERS)
+            .thread_name("okdownload")
+            .enable_all()
+            .build();
+        let runtime = runtime.map_err(|error| {
+            Error::new(ErrorKind::Unexpected, "the engine's runtime could not be started")
+                .with_source(error)
+                .with_advice("check the limits on threads and open files")
+        })?;
+        Ok(own.insert(runtime).handle().clone())
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        if let Self::Own(own) = self {
+            let runtime = own.lock().unwrap_or_else(PoisonError::into_inner).take();
+            // Dropping a runtime waits for it, which is not allowed on one of its own threads.
+            if let Some(runtime) = runtime {
+                runtime.shutdown_background();
+            }
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! All connections of one run: who works on what, until everything is there.
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use okdownload_strategy::SplitFacts;
+use okdownload_types::{Result, ResumeFailedCause};
+use tokio::time::Instant;
+
+use crate::block::{Scope, Transfer, WorkEnd, work};
+use crate::connect::Answer;
+use crate::order;
+use crate::run::{Run, canceled};
+
+/// How a transfer ended.
+#[derive(Debug)]
+pub(crate) enum Outcome {
+    /// Every byte is written.
+    Complete,
+    /// Nothing of what is there can be kept; a response says why.
+    StartOver(ResumeFailedCause),
+    /// The server sends only the whole resource: one connection must take what is missing out of it. Here is the
+    /// response, where there is one already.
+    Whole(Option<Answer>),
+}
+
+type Working<'a> = Pin<Box<dyn Future<Output = (Scope, WorkEnd)> + Send + 'a>>;
+type Syncing<'a> = Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>>;
+
+/// Fetches all that is missing, over at most `connections` connections. `first` says who begins, with the response that
+/// the probe brought if there is one; [`Scope::Whole`] there means that ranges are of no use. With `sync_every`, what is written is synced in the background that often.
+///
+/// When this returns, no connection works any more and no write is under way.
+pub(crate) async fn transfer(
+    run: &Run,
+    transfer: &Transfer,
+    (scope, first): (Scope, Option<Answer>),
+    connections: usize,
+    sync_every: Option<Duration>,
+) -> Result<Outcome> {
+    let ranged = scope != Scope::Whole;
+    let mut crew = Crew { run, transfer, working: FuturesUnordered::new(), connections, ranged };
+    crew.start(scope, first);
+    let mut syncing: Option<Syncing<'_>> = None;
+    let mut next_sync = sync_every.map(|every| Instant::now() + every);
+    let outcome = loop {
+        crew.fill();
+        // Only one sync at a time: the next one is due some time after this one is done.
+        let due = next_sync.filter(|_| syncing.is_none());
+        tokio::select! {
+            biased;
+            ended = crew.working.next() => match ended {
+                None => break if transfer.ledger.is_full() { Ok(Outcome::Complete) } else { Err(canceled()) },
+                Some((scope, end)) => match crew.ended(scope, end) {
+                    Ok(None) => {}
+                    Ok(Some(outcome)) => break Ok(outcome),
+                    Err(error) => break Err(error),
+                },
+            },
+            synced = wait_for(&mut syncing) => {
+                syncing = None;
+                next_sync = sync_every.map(|every| Instant::now() + every);
+                if let Err(error) = synced {
+                    break Err(error);
+                }
+            }
+            () = sleep_until(due) => {
+                if transfer.ledger.unsynced() > 0 {
+                    syncing = Some(Box::pin(order::sync(&transfer.ledger, transfer.stream.as_ref())));
+                } else {
+                    next_sync = sync_every.map(|every| Instant::now() + every);
+                }
+            }
+        }
+    };
+    crew.halt().await;
+    let synced = match syncing {
+        Some(syncing) => syncing.await,
+        None => Ok(()),
+    };
+    outcome.and_then(|outcome| synced.map(|()| outcome))
+}
+
+async fn wait_for(syncing: &mut Option<Syncing<'_>>) -> Result<()> {
+    match syncing {
+        Some(syncing) => syncing.await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn sleep_until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}
+
+struct Crew<'a> {
+    run: &'a Run,
+    transfer: &'a Transfer,
+    working: FuturesUnordered<Working<'a>>,
+    /// How many may work at a time; a server that refuses one lowers it.
+    connections: usize,
+    /// Whether blocks are asked for by range; else one connection takes the whole.
+    ranged: bool,
+}
+
+impl<'a> Crew<'a> {
+    /// Sets somebody to work on this.
+    fn start(&mut self, scope: Scope, first: Option<Answer>) {
+        if let Some(block) = scope.block() {
+            self.transfer.ledger.assign(block);
+        }
+        let (run, transfer) = (self.run, self.transfer);
+        self.working.push(Box::pin(async move { (scope, work(run, transfer, scope, first).await) }));
+    }
+
+    /// Sets as many to work as may and as there is work for: blocks that nobody has, then halves of those that are
+    /// under way.
+    fn fill(&mut self) {
+        if self.transfer.halt.is_cancelled() {
+            return;
+        }
+        while self.ranged && self.working.len() < self.connections {
+            let block = self.transfer.ledger.claim().or_else(|| self.split());
+            let Some(block) = block else { return };
+            self.start(Scope::Block(block), None);
+        }
+    }
+
+    /// Takes part of the largest rest away from the connection that works on it, if that pays.
+    fn split(&self) -> Option<usize> {
+        if !self.transfer.spliceable {
+            return None;
+        }
+        let (block, rest) = self.transfer.ledger.largest_rest()?;
+        let mut strategy = self.run.strategy();
+        let smallest = strategy.smallest_block().get();
+        let taken = strategy.split(&SplitFacts::new(rest, smallest))?;
+        self.transfer.ledger.split(block, taken.get())
+    }
+
+    /// Goes on after a connection's end. `Some`: the transfer is over.
+    fn ended(&mut self, scope: Scope, end: WorkEnd) -> Result<Option<Outcome>> {
+        match end {
+            WorkEnd::Full => {}
+            WorkEnd::Halted => self.release(scope),
+            WorkEnd::NotServed(error) => {
+                tracing::debug!(%error, "the server wants fewer connections");
+                self.release(scope);
+                self.connections = self.working.len().max(1);
+            }
+            WorkEnd::Whole(answer) => {
+                self.release(scope);
+                return Ok(Some(Outcome::Whole(Some(*answer))));
+            }
+            WorkEnd::AskWithoutRange(error) => {
+                tracing::debug!(%error, "asking for the whole");
+                self.release(scope);
+                return Ok(Some(Outcome::Whole(None)));
+            }
+            WorkEnd::StartOver(cause) => return Ok(Some(Outcome::StartOver(cause))),
+            WorkEnd::Failed(error) => return Err(error),
+        }
+        Ok(None)
+    }
+
+    fn release(&self, scope: Scope) {
+        if let Some(block) = scope.block() {
+            self.transfer.ledger.release(block);
+        }
+    }
+
+    /// Stops everybody and waits for their last writes.
+    async fn halt(&mut self) {
+        self.transfer.halt.cancel();
+        while let Some((scope, _)) = self.working.next().await {
+            self.release(scope);
+        }
+    }
+}

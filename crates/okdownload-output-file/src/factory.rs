@@ -1,0 +1,185 @@
+//! The factory: opens parts, and answers questions about the places around them.
+
+use std::fs::{File, Metadata, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use async_trait::async_trait;
+use blocking::unblock;
+use okdownload_output::{OpenMode, OutputCapability, OutputStream, OutputStreamFactory, Stat, StatKind};
+use okdownload_types::{Location, Result};
+
+use crate::directories::{NewDirectories, parent};
+use crate::stream::{FileStream, Part};
+use crate::{error, sys};
+
+/// The output to local files: [`Location::Path`] and nothing else.
+///
+/// Clones are the same output. Parts are locked against other processes too.
+#[derive(Debug, Clone, Default)]
+pub struct FileOutput {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    boot_id: OnceLock<Option<String>>,
+    directories: Arc<NewDirectories>,
+}
+
+impl FileOutput {
+    /// An output. It touches no disk before it is asked to.
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+#[async_trait]
+impl OutputStreamFactory for FileOutput {
+    fn capability(&self) -> OutputCapability {
+        OutputCapability::FULL
+    }
+
+    async fn boot_id(&self) -> Option<String> {
+        if let Some(id) = self.shared.boot_id.get() {
+            return id.clone();
+        }
+        let shared = Arc::clone(&self.shared);
+        unblock(move || shared.boot_id.get_or_init(sys::boot_id).clone()).await
+    }
+
+    async fn stat(&self, location: &Location) -> Result<Option<Stat>> {
+        let path = local(location)?;
+        unblock(move || match std::fs::metadata(&path) {
+            Ok(metadata) => Ok(Some(stat(&metadata))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error::at("cannot look at the file", &path, error)),
+        })
+        .await
+    }
+
+    async fn open_part(&self, part: &Location, mode: OpenMode) -> Result<Option<Arc<dyn OutputStream>>> {
+        let path = local(part)?;
+        if path.file_name().is_none() {
+            return Err(error::no_name(&path));
+        }
+        let directories = Arc::clone(&self.shared.directories);
+        unblock(move || {
+            let Some((file, metadata)) = open_locked(&path, mode, &directories)? else { return Ok(None) };
+            let part = Part::new(path, file, &metadata, directories);
+            Ok(Some(Arc::new(FileStream::new(part)) as Arc<dyn OutputStream>))
+        })
+        .await
+    }
+
+    async fn free_space(&self, location: &Location) -> Result<Option<u64>> {
+        let path = local(location)?;
+        unblock(move || free_space(&path)).await
+    }
+
+    async fn remove(&self, location: &Location) -> Result<bool> {
+        let path = local(location)?;
+        unblock(move || match std::fs::remove_file(&path) {
+            Ok(()) => Ok(true),
+            Err(error) if is_absent(&error) => Ok(false),
+            Err(error) => Err(error::at("cannot remove the file", &path, error)),
+        })
+        .await
+    }
+}
+
+pub(crate) fn local(location: &Location) -> Result<PathBuf> {
+    location.path().map(Path::to_path_buf).ok_or_else(|| error::not_local(location))
+}
+
+/// Nothing is there; below a regular file nothing can be.
+fn is_absent(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+fn stat(metadata: &Metadata) -> Stat {
+    let kind = if metadata.is_file() {
+        StatKind::File
+    } else if metadata.is_dir() {
+        StatKind::Directory
+    } else {
+        StatKind::Other
+    };
+    Stat::new(kind, metadata.len(), metadata.modified().ok(), sys::identity(metadata))
+}
+
+/// The space where the path is, or will be: around the nearest thing above it that is there.
+fn free_space(path: &Path) -> Result<Option<u64>> {
+    for above in path.ancestors() {
+        let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
+        match fs4::available_space(above) {
+            Ok(space) => return Ok(Some(space)),
+            Err(error) if is_absent(&error) => {}
+            Err(error) => return Err(error::at("cannot find out the free space", above, error)),
+        }
+    }
+    Ok(None)
+}
+
+/// How often to open again what was moved away or removed between opening and locking. Each time means that someone
+/// else finished or gave up at that very moment.
+const TRIES: usize = 16;
+
+/// Opens and locks; what is locked is what the path names, and a regular file.
+fn open_locked(
+    path: &Path,
+    mode: OpenMode,
+    directories: &NewDirectories,
+) -> Result<Option<(File, Metadata)>> {
+    for _ in 0..TRIES {
+        let Some(file) = open(path, mode, directories)? else { return Ok(None) };
+        let opened = file.metadata().map_err(|e| error::at("cannot look at the part", path, e))?;
+        if !opened.is_file() {
+            return Err(error::not_regular(path, sys::describe(&opened)));
+        }
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(error::busy(path)),
+            Err(TryLockError::Error(e)) => return Err(error::at("cannot lock the part", path, e)),
+        }
+        // Looked at again only now: whoever had the lock before may have written, renamed or removed the file. The
+        // length counts from here.
+        match std::fs::symlink_metadata(path) {
+            Ok(named) if sys::same_file(&named, &opened) => return Ok(Some((file, named))),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(e) => return Err(error::at("cannot look at the part", path, e)),
+        }
+    }
+    Err(error::busy(path))
+}
+
+/// Opens, with the directories above if it may make them.
+fn open(path: &Path, mode: OpenMode, directories: &NewDirectories) -> Result<Option<File>> {
+    let create = mode == OpenMode::Create;
+    let mut result = sys::open(path, create);
+    if let (true, Err(error), Some(parent)) = (create, &result, parent(path))
+        && error.kind() == io::ErrorKind::NotFound
+    {
+        directories.create(parent).map_err(|e| cannot_make(parent, e))?;
+        result = sys::open(path, create);
+    }
+    match result {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if !create && is_absent(&error) => Ok(None),
+        Err(error) => Err(match std::fs::symlink_metadata(path) {
+            // Directories, sockets and links refuse in different ways; what stands there says more.
+            Ok(there) if !there.is_file() => error::not_regular(path, sys::describe(&there)),
+            _ => error::at("cannot open the part", path, error),
+        }),
+    }
+}
+
+/// Where something that is no directory is in the way, the system says "exists" or, for a link to nowhere, "not
+/// found"; neither helps.
+fn cannot_make(directory: &Path, source: io::Error) -> okdownload_types::Error {
+    let in_the_way = matches!(source.kind(), io::ErrorKind::AlreadyExists | io::ErrorKind::NotFound);
+    let source = if in_the_way { io::ErrorKind::NotADirectory.into() } else { source };
+    error::at("cannot make the directory", directory, source)
+}

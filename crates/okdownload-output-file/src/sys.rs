@@ -1,0 +1,280 @@
+//! What differs between operating systems, and the plain calls under [`FileStream`](crate::stream::FileStream).
+
+use std::fs::{File, Metadata, OpenOptions};
+use std::io;
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use okdownload_types::FileIdentity;
+
+/// The last position, plus one, that files can have.
+pub(crate) const LONGEST: u64 = i64::MAX as u64;
+
+/// Opens to read and write. A symbolic link is an error or is opened itself, and nothing (a pipe that nobody reads, a
+/// terminal) makes it wait or has a side effect.
+pub(crate) fn open(path: &Path, create: bool) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(create).truncate(false);
+    #[cfg(unix)]
+    {
+        use rustix::fs::OFlags;
+        use std::os::unix::fs::OpenOptionsExt;
+        // The standard library adds O_CLOEXEC. On a regular file O_NONBLOCK means nothing.
+        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+        options.custom_flags(flags.bits().cast_signed());
+    }
+    #[cfg(windows)]
+    {
+        use std::os::windows::fs::OpenOptionsExt;
+        const FILE_FLAG_OPEN_REPARSE_POINT: u32 = 0x0020_0000;
+        options.custom_flags(FILE_FLAG_OPEN_REPARSE_POINT);
+    }
+    options.open(path)
+}
+
+/// What it is, for people.
+pub(crate) fn describe(metadata: &Metadata) -> &'static str {
+    let kind = metadata.file_type();
+    if kind.is_file() {
+        return "a regular file";
+    } else if kind.is_dir() {
+        return "a directory";
+    } else if kind.is_symlink() {
+        return "a symbolic link";
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::FileTypeExt;
+        if kind.is_fifo() {
+            return "a named pipe";
+        } else if kind.is_socket() {
+            return "a socket";
+        } else if kind.is_block_device() || kind.is_char_device() {
+            return "a device";
+        }
+    }
+    "something unknown"
+}
+
+/// Whether both are of one file.
+#[cfg(unix)]
+pub(crate) fn same_file(a: &Metadata, b: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    (a.dev(), a.ino()) == (b.dev(), b.ino())
+}
+
+/// The standard library has no stable way to the file's number here; the time of creation must do.
+#[cfg(not(unix))]
+pub(crate) fn same_file(a: &Metadata, b: &Metadata) -> bool {
+    a.created().ok() == b.created().ok()
+}
+
+/// Inode and time of birth.
+#[cfg(unix)]
+#[expect(clippy::unnecessary_wraps, reason = "other systems have none")]
+pub(crate) fn identity(metadata: &Metadata) -> Option<FileIdentity> {
+    use std::os::unix::fs::MetadataExt;
+    Some(FileIdentity::new(metadata.ino(), metadata.created().ok().and_then(nanoseconds)))
+}
+
+#[cfg(not(unix))]
+pub(crate) fn identity(_metadata: &Metadata) -> Option<FileIdentity> {
+    None
+}
+
+#[cfg_attr(not(unix), expect(dead_code, reason = "no identity here"))]
+fn nanoseconds(time: SystemTime) -> Option<i64> {
+    match time.duration_since(UNIX_EPOCH) {
+        Ok(after) => i64::try_from(after.as_nanos()).ok(),
+        Err(before) => i64::try_from(before.duration().as_nanos()).ok().map(|n| -n),
+    }
+}
+
+/// The kernel's random name for its current run.
+pub(crate) fn boot_id() -> Option<String> {
+    let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(id.trim().to_owned()).filter(|id| !id.is_empty())
+}
+
+/// Writes all pieces, one after the other.
+pub(crate) fn write_all_at(file: &File, offset: u64, pieces: &[Bytes]) -> io::Result<()> {
+    match pieces {
+        [] => Ok(()),
+        [piece] => write_piece(file, offset, piece),
+        pieces => write_gathered(file, offset, pieces),
+    }
+}
+
+#[cfg(unix)]
+fn write_piece(file: &File, offset: u64, piece: &[u8]) -> io::Result<()> {
+    std::os::unix::fs::FileExt::write_all_at(file, piece, offset)
+}
+
+#[cfg(windows)]
+fn write_piece(file: &File, mut offset: u64, mut piece: &[u8]) -> io::Result<()> {
+    use std::os::windows::fs::FileExt;
+    while !piece.is_empty() {
+        match file.seek_write(piece, offset) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => {
+                piece = &piece[written..];
+                offset += written as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
+}
+
+/// The systems on which rustix has `pwritev` and we know it.
+#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
+fn write_gathered(file: &File, mut offset: u64, pieces: &[Bytes]) -> io::Result<()> {
+    use std::io::IoSlice;
+    const IOV_MAX: usize = 1024; // more at once is an error on every system
+    let mut slices: Vec<_> = pieces.iter().filter(|p| !p.is_empty()).map(|p| IoSlice::new(p)).collect();
+    let mut rest = slices.as_mut_slice();
+    while !rest.is_empty() {
+        let batch = &rest[..rest.len().min(IOV_MAX)];
+        match rustix::io::retry_on_intr(|| rustix::io::pwritev(file, batch, offset))? {
+            0 => return Err(io::ErrorKind::WriteZero.into()),
+            written => {
+                offset += written as u64;
+                IoSlice::advance_slices(&mut rest, written);
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
+fn write_gathered(file: &File, mut offset: u64, pieces: &[Bytes]) -> io::Result<()> {
+    for piece in pieces {
+        write_piece(file, offset, piece)?;
+        offset += piece.len() as u64;
+    }
+    Ok(())
+}
+
+/// Fills the buffer as far as there are bytes; says how far.
+pub(crate) fn read_full_at(file: &File, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match read_some_at(file, offset + filled as u64, &mut buffer[filled..]) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}
+
+#[cfg(unix)]
+fn read_some_at(file: &File, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::read_at(file, buffer, offset)
+}
+
+#[cfg(windows)]
+fn read_some_at(file: &File, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+    std::os::windows::fs::FileExt::seek_read(file, buffer, offset)
+}
+
+/// Reserves blocks without changing the length. Does nothing where that would have to be emulated by writing zeros,
+/// which costs the time of a second download, or would change the length.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+pub(crate) fn allocate(file: &File, length: u64) -> io::Result<()> {
+    use rustix::fs::{FallocateFlags, fallocate};
+    use rustix::io::Errno;
+    if length == 0 {
+        return Ok(());
+    }
+    match rustix::io::retry_on_intr(|| fallocate(file, FallocateFlags::KEEP_SIZE, 0, length)) {
+        Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(()),
+        done => Ok(done?),
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+#[expect(clippy::unnecessary_wraps, reason = "elsewhere it can fail")]
+pub(crate) fn allocate(_file: &File, _length: u64) -> io::Result<()> {
+    Ok(())
+}
+
+/// Renames, and fails with `AlreadyExists` if the new name is taken.
+pub(crate) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+    {
+        use rustix::fs::{CWD, RenameFlags, renameat_with};
+        use rustix::io::Errno;
+        match rustix::io::retry_on_intr(|| renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE)) {
+            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {} // this file system does not know the flag
+            done => return Ok(done?),
+        }
+    }
+    rename_by_link(from, to)
+}
+
+/// A hard link never replaces anything either. Where there are none (exFAT, some FUSE file systems), look and rename
+/// is what is left; between the two somebody else may take the name.
+fn rename_by_link(from: &Path, to: &Path) -> io::Result<()> {
+    match std::fs::hard_link(from, to) {
+        Ok(()) => std::fs::remove_file(from),
+        Err(error) if matches!(error.kind(), io::ErrorKind::AlreadyExists | io::ErrorKind::NotFound) => {
+            Err(error)
+        }
+        Err(_) => match std::fs::symlink_metadata(to) {
+            Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => std::fs::rename(from, to),
+            Err(error) => Err(error),
+        },
+    }
+}
+
+/// Puts a directory's entries on disk. `Unsupported` if this directory can't be synced.
+#[cfg(unix)]
+pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()
+}
+
+/// Windows has no such call; its file systems keep the order of changes to names.
+#[cfg(not(unix))]
+#[expect(clippy::unnecessary_wraps, reason = "elsewhere it can fail")]
+pub(crate) fn sync_directory(_directory: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gathered_writes_of_many_pieces() {
+        let file = tempfile::tempfile().unwrap();
+        let pieces: Vec<_> = (0..3000_u32).map(|n| Bytes::from(vec![n as u8; (n % 3) as usize])).collect();
+        write_all_at(&file, 5, &pieces).unwrap();
+        let expected = pieces.concat();
+        let mut read = vec![0; expected.len() + 100];
+        assert_eq!(read_full_at(&file, 5, &mut read).unwrap(), expected.len());
+        assert_eq!(&read[..expected.len()], expected);
+    }
+
+    #[test]
+    fn links_do_not_replace() {
+        let root = tempfile::tempdir().unwrap();
+        let (a, b, c) = (root.path().join("a"), root.path().join("b"), root.path().join("c"));
+        std::fs::write(&a, "a").unwrap();
+        std::fs::write(&b, "b").unwrap();
+        assert_eq!(rename_by_link(&a, &b).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        rename_by_link(&a, &c).unwrap();
+        assert_eq!((std::fs::read(&c).unwrap(), a.exists()), (b"a".to_vec(), false));
+        assert_eq!(rename_by_link(&a, &c).unwrap_err().kind(), io::ErrorKind::NotFound);
+    }
+
+    #[test]
+    fn times_before_the_epoch() {
+        let time = UNIX_EPOCH - std::time::Duration::from_nanos(7);
+        assert_eq!(nanoseconds(time), Some(-7));
+    }
+}

@@ -1,0 +1,115 @@
+//! TLS. A backend without it must say so by [`Unsupported`](ErrorKind::Unsupported), both when it is given an authority
+//! and when it is asked for an `https` URL.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use okdownload_connection::ConnectionFactory;
+use okdownload_types::ErrorKind;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::aws_lc_rs;
+use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
+
+use super::client::{assert_error, drain, failure, fetch, get, plain, supported, timed_out, with_secret};
+use super::peer::Peer;
+use super::{Make, Setup};
+use crate::server::{Body, Reply, Resource, Server};
+
+/// A factory that trusts this authority; `None` after checking that a backend without TLS says so.
+async fn trusting(make: Make, ca_pem: &str) -> Option<Arc<dyn ConnectionFactory>> {
+    let factory = supported(make, &Setup { ca_pem: Some(ca_pem.to_owned()), ..Setup::default() });
+    if factory.is_none() {
+        let url = with_secret("https://127.0.0.1:9/".parse().unwrap());
+        assert_error(&failure(&*plain(make), get(url)).await, ErrorKind::Unsupported, false);
+    }
+    factory
+}
+
+/// A certificate by an authority that was given.
+pub async fn a_known_authority_is_trusted(make: Make) {
+    let server = Server::start_tls().await.unwrap();
+    let Some(factory) = trusting(make, server.ca_pem()).await else { return };
+    let body = Body::pattern(1, 1 << 20);
+    server.serve("/a", Resource::new(body.clone()));
+    let by_address = format!("https://{}/a", server.address()).parse().unwrap();
+    for url in [server.url("/a"), by_address] {
+        let (head, bytes) = fetch(&*factory, get(url)).await;
+        assert!(head.status == 200 && body.matches(0, &bytes) && bytes.len() == 1 << 20);
+    }
+}
+
+/// A certificate by an authority that nobody gave, or by another than was given.
+pub async fn an_unknown_authority_is_refused(make: Make) {
+    let (server, other) = (Server::start_tls().await.unwrap(), Server::start_tls().await.unwrap());
+    let Some(wrong) = trusting(make, other.ca_pem()).await else { return };
+    for factory in [wrong, plain(make)] {
+        let error = failure(&*factory, get(with_secret(server.url("/a")))).await;
+        assert_error(&error, ErrorKind::Tls, false);
+        assert!(error.advice().is_some(), "{error:?}");
+    }
+    assert!(server.requests().is_empty());
+}
+
+/// A certificate by the right authority for another host.
+pub async fn another_host_name_is_refused(make: Make) {
+    let (acceptor, ca_pem) = certificate_for("elsewhere.invalid");
+    let Some(factory) = trusting(make, &ca_pem).await else { return };
+    let peer = Peer::bind(Ipv4Addr::LOCALHOST).await.unwrap();
+    let accepting = async {
+        // Whether the server's side of a handshake that the client gives up succeeds is of no interest.
+        let _ = acceptor.accept(peer.accept().await).await;
+    };
+    let asking = failure(&*factory, get(with_secret(peer.url("https"))));
+    let (error, ()) = tokio::join!(asking, accepting);
+    assert_error(&error, ErrorKind::Tls, false);
+    assert!(error.advice().is_some(), "{error:?}");
+}
+
+/// Plain HTTP where TLS is expected.
+pub async fn a_port_without_tls_is_refused(make: Make) {
+    let (server, tls) = (Server::start().await.unwrap(), Server::start_tls().await.unwrap());
+    let Some(factory) = trusting(make, tls.ca_pem()).await else { return };
+    let url = format!("https://{}/a", server.address()).parse().unwrap();
+    assert_error(&failure(&*factory, get(with_secret(url))).await, ErrorKind::Tls, false);
+}
+
+/// Without a length the end of TLS ends the body; the end of TCP alone does not (RFC 9112 §9.8).
+pub async fn a_cut_is_no_end_of_a_body(make: Make) {
+    let server = Server::start_tls().await.unwrap();
+    let Some(factory) = trusting(make, server.ca_pem()).await else { return };
+    let reply = Reply::ok().body(Body::pattern(1, 1000)).without_length();
+    server.script("/a", [reply.clone(), reply.without_close_notify()]);
+    assert_eq!(fetch(&*factory, get(server.url("/a"))).await.1.len(), 1000);
+    let mut connected = factory.connect(get(with_secret(server.url("/a")))).await.unwrap();
+    assert_error(&drain(&mut *connected).await.1.unwrap_err(), ErrorKind::Network, true);
+}
+
+/// A peer that takes the connection and then says nothing.
+pub async fn the_connect_timeout_covers_the_handshake(make: Make) {
+    let tls = Server::start_tls().await.unwrap();
+    let Some(factory) = trusting(make, tls.ca_pem()).await else { return };
+    let peer = Peer::bind(Ipv4Addr::LOCALHOST).await.unwrap();
+    let error = timed_out(&*factory, with_secret(peer.url("https"))).await;
+    assert_error(&error, ErrorKind::Timeout, true);
+}
+
+/// The server's side of TLS for one host name, and the authority to trust.
+fn certificate_for(name: &str) -> (TlsAcceptor, String) {
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let ca = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let certificate = CertificateParams::new(vec![name.to_owned()]).unwrap().signed_by(&key, &ca).unwrap();
+    let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![certificate.der().clone()],
+            PrivatePkcs8KeyDer::from(key.serialize_der()).into(),
+        )
+        .unwrap();
+    (TlsAcceptor::from(Arc::new(config)), ca.pem())
+}
