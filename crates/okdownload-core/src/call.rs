@@ -116,6 +116,7 @@ impl Call<'_> {
     /// What the store knows of this task.
     async fn recall(&mut self) -> Result<Known> {
         let id = self.run.task.id();
+        self.env.recorder.settle(id).await?;
         let store = self.env.recorder.store();
         let breakpoint = store.breakpoint(id).await?;
         let completion = store.completion(id).await?;
@@ -165,7 +166,10 @@ impl Call<'_> {
             Existing::Rename => known.location = Some(self.free_name(&location).await?),
             // Who is in the middle of a download knows that the file is another one.
             Existing::Ask(_) if known.breakpoint.is_some() => self.may_replace(known, on_exists)?,
-            Existing::Ask(validators) => known.rival = Some((file, validators)),
+            Existing::Ask(validators) | Existing::AskForNews(validators) => {
+                known.breakpoint = None;
+                known.rival = Some((file, validators));
+            }
         }
         self.figures.location.clone_from(&known.location);
         Ok(false)

@@ -14,6 +14,8 @@ pub(crate) enum Existing {
     CompleteUnrecorded,
     /// Ask the server whether it is this version; if not, do what the [`OnExists`] says.
     Ask(Validators),
+    /// It is this download, whole; ask the server whether it has another version by now.
+    AskForNews(Validators),
     /// Keep it, and be done.
     Skip,
     /// Take another name.
@@ -35,15 +37,16 @@ pub(crate) struct ExistingFacts<'a> {
 }
 
 pub(crate) fn decide(facts: &ExistingFacts<'_>) -> Existing {
-    if let Some(record) = facts.record.filter(|record| agrees(record, facts)) {
+    let record = facts.record.filter(|record| agrees(record, facts));
+    let renamed = facts.breakpoint.filter(|info| was_renamed(info, facts));
+    let validators = record.map(|record| &record.validators).or(renamed.map(|info| &info.validators));
+    if let Some(validators) = validators {
         return match facts.on_exists {
-            OnExists::Update => Existing::Ask(record.validators.clone()),
-            _ if facts.pass => Existing::Complete,
-            _ => Existing::Replace,
+            OnExists::Update => Existing::AskForNews(validators.clone()),
+            _ if !facts.pass => Existing::Replace,
+            _ if record.is_some() => Existing::Complete,
+            _ => Existing::CompleteUnrecorded,
         };
-    }
-    if facts.breakpoint.is_some_and(|info| was_renamed(info, facts)) {
-        return Existing::CompleteUnrecorded;
     }
     match facts.on_exists {
         OnExists::Overwrite => Existing::Replace,
@@ -127,7 +130,7 @@ mod tests {
             assert_eq!(decision(Some(&record), None, on_exists, true), Existing::Complete);
             assert_eq!(decision(Some(&record), None, on_exists, false), Existing::Replace);
         }
-        assert!(matches!(decision(Some(&record), None, OnExists::Update, true), Existing::Ask(_)));
+        assert!(matches!(decision(Some(&record), None, OnExists::Update, true), Existing::AskForNews(_)));
     }
 
     #[test]

@@ -91,6 +91,14 @@ impl Recorder {
         self.wake.notify_one();
     }
 
+    /// Makes what was enqueued about this task now, so that its next run reads what its last one left.
+    pub(crate) async fn settle(&self, id: TaskId) -> Result<()> {
+        if lock(&self.queue).iter().any(|change| change.id() == Some(id)) {
+            self.record().await?;
+        }
+        Ok(())
+    }
+
     /// Makes changes now, after all that was enqueued before.
     pub(crate) async fn commit(&self, changes: Vec<Change>, level: CommitLevel) -> Result<()> {
         let _telling = self.telling.lock().await;

@@ -104,3 +104,43 @@ impl Monitor for NoMonitor {}
 pub struct NoListener;
 
 impl DownloadListener for NoListener {}
+
+/// Shared observers are observers: every method is handed on, so that none is silently a default.
+macro_rules! forward {
+    ($trait:ident { $($method:ident($($argument:ident: $type:ty),*);)* }) => {
+        forward!(@ Arc, $trait { $($method($($argument: $type),*);)* });
+        forward!(@ Box, $trait { $($method($($argument: $type),*);)* });
+    };
+    (@ $pointer:ident, $trait:ident { $($method:ident($($argument:ident: $type:ty),*);)* }) => {
+        impl<T: $trait + ?Sized> $trait for $pointer<T> {
+            $(fn $method(&self, task: &DownloadTask, $($argument: $type),*) {
+                (**self).$method(task, $($argument),*);
+            })*
+        }
+    };
+}
+
+forward!(DownloadListener {
+    on_event(event: &Event);
+    task_start();
+    connect_trial_start(headers: &HeaderMap);
+    connect_trial_end(status: u16, headers: &HeaderMap);
+    download_from_beginning(info: &Arc<BreakpointInfo>, cause: ResumeFailedCause);
+    download_from_breakpoint(info: &Arc<BreakpointInfo>);
+    connect_start(block: usize, headers: &HeaderMap);
+    connect_end(block: usize, status: u16, headers: &HeaderMap);
+    fetch_start(block: usize, remaining: Option<u64>);
+    fetch_progress(block: usize, increase: u64);
+    fetch_end(block: usize, fetched: u64);
+    retry(block: usize, wait: Duration, error: &Error);
+    warning(message: &str);
+    paused();
+    task_end(end: &TaskEnd);
+});
+
+forward!(Monitor {
+    task_start();
+    task_from_beginning(info: &Arc<BreakpointInfo>, cause: ResumeFailedCause);
+    task_from_breakpoint(info: &Arc<BreakpointInfo>);
+    task_end(end: &TaskEnd);
+});

@@ -2,6 +2,7 @@
 
 pub mod connection;
 pub mod output;
+pub mod store;
 
 use std::time::Duration;
 

@@ -1,0 +1,131 @@
+//! Other processes: killed ones, and ones at the same time.
+
+use okdownload_store::{Change, CommitLevel, DownloadStore, Survives};
+use okdownload_types::TaskId;
+
+use super::child::{self, Process};
+use super::sample::{advanced, breakpoint, id};
+use super::{StoreFixture, commit, put};
+
+/// The batch that the number of the last step is read from.
+const COUNTER: u64 = 1_000_000;
+/// So many steps back the records of a step are removed again.
+const KEPT: u64 = 5;
+
+/// A process that commits without pause is killed at some moment, and once more where the first was. Whatever it said
+/// was committed is there, and of no batch only a part.
+pub async fn a_kill_leaves_whole_batches(fixture: &StoreFixture) {
+    if fixture.is_child() {
+        return step_for_ever(&fixture.store()).await;
+    }
+    let mut reached = 0;
+    for steps in [1, 3, 20, 57] {
+        let said = kill_after(fixture, steps).await;
+        let store = fixture.store();
+        if store.capability().survives == Survives::Nothing {
+            assert_eq!(store.unfinished().await.unwrap(), []);
+            continue;
+        }
+        let found = counter(&store).await;
+        assert!(found == said || found == said + 1, "{said} was committed, {found} is there");
+        assert!(found >= reached + steps, "{reached} was there, {found} is");
+        assert_step(&store, found).await;
+        reached = found;
+        store.close().await.unwrap();
+    }
+}
+
+/// Lets a child take so many steps, kills it, and gives the number of the last step that it says it took.
+async fn kill_after(fixture: &StoreFixture, steps: u64) -> u64 {
+    let mut process = Process::start(fixture);
+    let listening = tokio::task::spawn_blocking(move || {
+        let number = |word: String| word.parse::<u64>().expect("a number");
+        let heard = (0..steps).map(|_| process.hear().map(number).expect("the child ended")).last();
+        process.kill().map(number).or(heard).unwrap_or(0)
+    });
+    listening.await.expect("a child that can be killed")
+}
+
+async fn step_for_ever(store: &dyn DownloadStore) {
+    let mut step = counter(store).await;
+    loop {
+        step += 1;
+        commit(store, changes_of(step)).await;
+        child::say(step);
+    }
+}
+
+/// Several pages of every table in one batch.
+fn changes_of(step: u64) -> Vec<Change> {
+    let mut changes = vec![Change::Put(advanced(breakpoint(COUNTER), step, step))];
+    changes.extend((0..10).map(|n| Change::Put(advanced(breakpoint(step * 10 + n), step, step))));
+    changes.push(Change::ResponseFilename(breakpoint(COUNTER).url, step.to_string()));
+    if let Some(old) = step.checked_sub(KEPT).filter(|old| *old > 0) {
+        changes.extend((0..10).map(|n| Change::RemoveBreakpoint(id(old * 10 + n))));
+    }
+    changes
+}
+
+async fn counter(store: &dyn DownloadStore) -> u64 {
+    store.breakpoint(id(COUNTER)).await.unwrap().map_or(0, |info| info.blocks[0].written)
+}
+
+async fn assert_step(store: &dyn DownloadStore, step: u64) {
+    let name = store.response_filename(&breakpoint(COUNTER).url).await.unwrap();
+    assert_eq!(name, Some(step.to_string()), "the name is of another batch than the counter");
+    let mut expected = vec![advanced(breakpoint(COUNTER), step, step)];
+    for step in (step.saturating_sub(KEPT) + 1)..=step {
+        expected.extend((0..10).map(|n| advanced(breakpoint(step * 10 + n), step, step)));
+    }
+    let mut found = store.unfinished().await.unwrap();
+    found.sort_by_key(|info| info.id);
+    expected.sort_by_key(|info| info.id);
+    assert_eq!(found, expected, "these are not the records after step {step}");
+}
+
+/// Both work at the same time, or the other one is told what to do, or there is nothing to share.
+pub async fn another_process_on_one_place(fixture: &StoreFixture) {
+    const STEPS: u64 = 100;
+    if fixture.is_child() {
+        return be_the_other(&fixture.store(), STEPS).await;
+    }
+    let store = fixture.store();
+    let capability = store.capability();
+    put(&store, &breakpoint(1)).await;
+    let mut process = Process::start(fixture);
+    if capability.many_processes {
+        count(&store, id(1), STEPS).await;
+    }
+    let other = tokio::task::spawn_blocking(move || (process.hear(), process.join()));
+    let (said, well) = other.await.expect("a child");
+    assert!(well, "the other process failed");
+    let said = said.expect("the other process said nothing");
+    let found = store.unfinished().await.unwrap();
+    if capability.many_processes {
+        assert_eq!(said, "shared");
+        assert_eq!(found, [1, 2].map(|n| advanced(breakpoint(n), STEPS, STEPS)));
+    } else {
+        let expected = if capability.survives == Survives::Nothing { "alone" } else { "refused with advice" };
+        assert_eq!(said, expected);
+        assert_eq!(found, [breakpoint(1)]);
+    }
+}
+
+async fn be_the_other(store: &dyn DownloadStore, steps: u64) {
+    match store.commit(vec![Change::Put(breakpoint(2))], CommitLevel::Process).await {
+        Err(error) if error.advice().is_some() => child::say("refused with advice"),
+        Err(error) => child::say(error),
+        Ok(()) => {
+            count(store, id(2), steps).await;
+            let shared = store.breakpoint(id(1)).await.unwrap().is_some();
+            child::say(if shared { "shared" } else { "alone" });
+        }
+    }
+}
+
+async fn count(store: &dyn DownloadStore, id: TaskId, steps: u64) {
+    for step in 1..=steps {
+        let blocks = advanced(breakpoint(0), step, step).blocks;
+        commit(store, vec![Change::Progress(id, blocks)]).await;
+    }
+}

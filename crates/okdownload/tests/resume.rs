@@ -1,0 +1,217 @@
+//! Stopped and gone on with: what is kept, what is asked for, and when it is not trusted.
+
+mod common;
+
+use std::num::NonZeroU32;
+use std::os::unix::fs::FileExt;
+
+use common::{MIB, Place, assert_content, tagged};
+use okdownload::ResumeFailedCause;
+use okdownload::prelude::*;
+use okdownload_testkit::server::{Body, Gate, Reply, Resource};
+
+const SIZE: u64 = 12 * MIB;
+
+/// Downloads `/a` over one connection until `SIZE / 2` bytes were sent, and cancels it there.
+async fn half(place: &Place, resource: Resource) {
+    place.server.serve("/a", resource);
+    let gate = Gate::new();
+    place.server.script("/a", [Reply::resource().gate_after(SIZE / 2, &gate)]);
+    let ok = place.engine();
+    let handle = ok.task(one_connection(place)).enqueue();
+    gate.reached().await;
+    let mut progress = handle.progress();
+    progress.wait_for(|progress| progress.written == SIZE / 2).await.unwrap();
+    handle.cancel();
+    let end = handle.await;
+    assert_eq!((end.cause, end.fetched), (EndCause::Canceled, SIZE / 2));
+    ok.shutdown().await.unwrap();
+    assert_eq!(place.files(), ["a.okdownload"]);
+    place.server.clear_log();
+}
+
+fn one_connection(place: &Place) -> DownloadTask {
+    place.task("/a", "a").connection_count(NonZeroU32::MIN).build().unwrap()
+}
+
+/// Runs the task in a new engine; gives the end and why it began anew, if it did.
+async fn again(place: &Place, task: DownloadTask) -> (TaskEnd, Option<ResumeFailedCause>) {
+    let ok = place.engine();
+    let request = ok.task(task);
+    let events = request.events();
+    let end = request.enqueue().await;
+    ok.shutdown().await.unwrap();
+    let events: Vec<Event> = futures_util::StreamExt::collect(events).await;
+    let cause = events.iter().find_map(|event| match event {
+        Event::FromBeginning { cause, .. } => Some(*cause),
+        _ => None,
+    });
+    (end, cause)
+}
+
+#[tokio::test]
+async fn only_what_is_missing_is_asked_for() {
+    let place = Place::new().await;
+    let body = Body::pattern(1, SIZE);
+    half(&place, tagged(body.clone())).await;
+    let (end, began_anew) = again(&place, one_connection(&place)).await;
+    assert_eq!((end.cause, end.resumed, end.fetched), (EndCause::Completed, SIZE / 2, SIZE / 2));
+    assert_eq!(began_anew, None);
+    assert_content(&place.path("a"), &body);
+    assert_eq!(place.files(), ["a"]);
+    let requests = place.server.requests();
+    assert_eq!(requests.len(), 1);
+    assert_eq!(requests[0].range(), Some(format!("bytes={}-{}", SIZE / 2, SIZE - 1).as_str()));
+    assert_eq!(requests[0].header("if-range"), Some("\"v1\""));
+}
+
+#[tokio::test]
+async fn another_count_of_connections_may_go_on() {
+    let place = Place::new().await;
+    let body = Body::pattern(2, SIZE);
+    half(&place, tagged(body.clone())).await;
+    let task = place.task("/a", "a").connection_count(NonZeroU32::new(4).unwrap()).build().unwrap();
+    let (end, _) = again(&place, task).await;
+    assert_eq!((end.cause, end.resumed), (EndCause::Completed, SIZE / 2));
+    // A connection whose block was split while it received may have a chunk too much in hand.
+    assert!((SIZE / 2..SIZE / 2 + MIB).contains(&end.fetched), "{}", end.fetched);
+    assert_content(&place.path("a"), &body);
+}
+
+#[tokio::test]
+async fn a_changed_resource_is_never_mixed() {
+    let new = Body::pattern(9, SIZE);
+    for (name, resource, cause) in [
+        ("etag", Resource::new(new.clone()).etag("\"v2\""), ResumeFailedCause::ResponseEtagChanged),
+        (
+            "etag without ranges",
+            Resource::new(new.clone()).etag("\"v2\"").without_ranges(),
+            ResumeFailedCause::ResponseEtagChanged,
+        ),
+        (
+            "no validator",
+            Resource::new(new.clone()).without_validators(),
+            ResumeFailedCause::ResponseEtagChanged,
+        ),
+    ] {
+        let place = Place::new().await;
+        half(&place, tagged(Body::pattern(3, SIZE))).await;
+        place.server.replace("/a", resource);
+        let (end, began_anew) = again(&place, one_connection(&place)).await;
+        assert_eq!((end.cause, began_anew), (EndCause::Completed, Some(cause)), "{name}: {:?}", end.error);
+        assert_content(&place.path("a"), &new);
+    }
+}
+
+#[tokio::test]
+async fn the_same_version_without_ranges_costs_one_more_response_and_no_restart() {
+    let place = Place::new().await;
+    let body = Body::pattern(4, SIZE);
+    half(&place, tagged(body.clone())).await;
+    place.server.replace("/a", tagged(body.clone()).without_ranges());
+    let (end, began_anew) = again(&place, one_connection(&place)).await;
+    assert_eq!((end.cause, end.resumed, began_anew), (EndCause::Completed, SIZE / 2, None));
+    assert_content(&place.path("a"), &body);
+    assert_eq!(place.server.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn without_a_strong_validator_nothing_is_kept() {
+    let place = Place::new().await;
+    let body = Body::pattern(5, SIZE);
+    half(&place, Resource::new(body.clone()).without_validators().etag("W/\"v1\"")).await;
+    let (end, began_anew) = again(&place, one_connection(&place)).await;
+    assert_eq!(began_anew, Some(ResumeFailedCause::ValidatorMissing));
+    assert_eq!((end.cause, end.fetched), (EndCause::Completed, SIZE));
+    assert_content(&place.path("a"), &body);
+}
+
+#[tokio::test]
+async fn a_user_may_trust_the_length() {
+    let place = Place::new().await;
+    let body = Body::pattern(6, SIZE);
+    half(&place, Resource::new(body.clone()).without_validators()).await;
+    let task = one_connection(&place).to_builder().trust_length(true).build().unwrap();
+    let (end, began_anew) = again(&place, task).await;
+    assert_eq!((end.cause, end.fetched, began_anew), (EndCause::Completed, SIZE / 2, None));
+    assert_content(&place.path("a"), &body);
+}
+
+#[tokio::test]
+async fn a_part_that_is_gone_or_another_file_is_not_trusted() {
+    for replaced in [false, true] {
+        let place = Place::new().await;
+        let body = Body::pattern(7, SIZE);
+        half(&place, tagged(body.clone())).await;
+        let part = place.path("a.okdownload");
+        std::fs::remove_file(&part).unwrap();
+        if replaced {
+            std::fs::write(&part, vec![7; SIZE as usize]).unwrap();
+        }
+        let (end, began_anew) = again(&place, one_connection(&place)).await;
+        assert_eq!((end.cause, began_anew), (EndCause::Completed, Some(ResumeFailedCause::FileNotExist)));
+        assert_content(&place.path("a"), &body);
+    }
+}
+
+#[tokio::test]
+async fn a_truncated_part_costs_what_was_cut() {
+    let place = Place::new().await;
+    let body = Body::pattern(8, SIZE);
+    half(&place, tagged(body.clone())).await;
+    let part = std::fs::OpenOptions::new().write(true).open(place.path("a.okdownload")).unwrap();
+    part.set_len(SIZE / 4).unwrap();
+    let (end, _) = again(&place, one_connection(&place)).await;
+    assert_eq!((end.cause, end.resumed, end.fetched), (EndCause::Completed, SIZE / 4, SIZE * 3 / 4));
+    assert_content(&place.path("a"), &body);
+}
+
+#[tokio::test]
+async fn a_part_without_a_record_is_taken_over_with_a_warning() {
+    let place = Place::new().await;
+    let body = Body::pattern(10, 1000);
+    place.server.serve("/a", tagged(body.clone()));
+    std::fs::create_dir_all(place.path("")).unwrap();
+    std::fs::write(place.path("a.okdownload"), vec![1; 5000]).unwrap();
+    let (end, _) = again(&place, one_connection(&place)).await;
+    assert_eq!(end.cause, EndCause::Completed);
+    assert_content(&place.path("a"), &body);
+}
+
+#[tokio::test]
+async fn a_resource_that_changes_at_every_request_ends_in_an_error() {
+    let place = Place::new().await;
+    place.server.serve("/a", tagged(Body::pattern(12, SIZE)));
+    let changing = |nth| Reply::resource().header_override("ETag", format!("\"v{nth}\""));
+    place.server.script("/a", (100..200).map(changing));
+    let ok = place.engine();
+    let task = place.task("/a", "a").connection_count(NonZeroU32::new(4).unwrap()).build().unwrap();
+    let error = ok.download(task).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::ResumeFailed);
+    assert!(!place.files().contains(&"a".to_owned()));
+    assert!(place.server.requests().len() < 20);
+}
+
+#[tokio::test]
+async fn a_completion_that_died_after_the_rename_is_complete() {
+    let place = Place::new().await;
+    let body = Body::pattern(11, SIZE);
+    half(&place, tagged(body.clone())).await;
+    // What the last steps of a run leave if it dies between the rename and the record: all is written and recorded,
+    // and the part has its final name.
+    let part = std::fs::OpenOptions::new().write(true).open(place.path("a.okdownload")).unwrap();
+    part.write_all_at(&body.slice(SIZE / 2..), SIZE / 2).unwrap();
+    let store = okdownload::store::SqliteStore::new(place.directory.path().join("state/test.db"));
+    let task = one_connection(&place);
+    use okdownload::store::{Change, CommitLevel, DownloadStore};
+    let mut info = store.breakpoint(task.id()).await.unwrap().unwrap();
+    info.blocks = vec![okdownload::BlockInfo::new(0, Some(SIZE)).with_progress(SIZE, SIZE)];
+    store.commit(vec![Change::Put(info)], CommitLevel::Process).await.unwrap();
+    store.close().await.unwrap();
+    std::fs::rename(place.path("a.okdownload"), place.path("a")).unwrap();
+    let (end, _) = again(&place, one_connection(&place)).await;
+    assert_eq!((end.cause, end.fetched), (EndCause::Completed, 0));
+    assert_eq!(place.server.requests().len(), 0);
+    let (end, _) = again(&place, one_connection(&place)).await;
+    assert_eq!((end.cause, place.server.requests().len()), (EndCause::Completed, 0));
+}
