@@ -32,7 +32,8 @@ impl Connected for ReqwestConnected {
     async fn chunk(&mut self) -> Result<Option<Bytes>> {
         // reqwest takes each piece out of a queue in one step, so a dropped future leaves it there.
         loop {
-            let chunk = self.response.chunk().await.map_err(|native| error::body(native, &self.head.url))?;
+            let chunk =
+                self.response.chunk().await.map_err(|native| error::exchange(native, &self.head.url))?;
             if chunk.as_ref().is_none_or(|bytes| !bytes.is_empty()) {
                 return Ok(chunk);
             }

@@ -42,14 +42,9 @@ pub(crate) fn redirected(from: &Url, asked: &Url) -> Error {
     .with_context("from", redacted(from))
 }
 
-/// A request failed before there was a head.
-pub(crate) fn request(native: reqwest::Error, url: &Url) -> Error {
+/// A request to `url` failed, or the body of its response did.
+pub(crate) fn exchange(native: reqwest::Error, url: &Url) -> Error {
     classify(&native).with_context("url", redacted(url)).with_source(Cause(native.without_url()))
-}
-
-/// A body failed.
-pub(crate) fn body(native: reqwest::Error, url: &Url) -> Error {
-    request(native, url)
 }
 
 fn classify(native: &reqwest::Error) -> Error {
@@ -89,7 +84,7 @@ fn secure(tls: &rustls::Error, connecting: bool) -> Error {
 }
 
 fn connect(native: &reqwest::Error) -> Error {
-    // hyper-util has no public type for this one; a test below holds its words.
+    // hyper-util has no public type for this one; a test in tests/errors.rs holds its words.
     if chain(native).any(|error| error.to_string() == "tunnel error: proxy authorization required") {
         return Error::new(ErrorKind::Connect, "the proxy wants a user name and a password")
             .with_advice("put them into the proxy's URL: http://user:password@host:port");

@@ -76,8 +76,8 @@ impl ReqwestConnectionFactory {
     /// Trusts these certificate authorities beside the system's: one or more certificates in PEM.
     ///
     /// # Errors
-    /// [`Misuse`](okdownload_types::ErrorKind::Misuse) if there is none in it, one is damaged, or the client is
-    /// finished.
+    /// [`Misuse`](okdownload_types::ErrorKind::Misuse) if there is none in it, or the client is finished. One that is
+    /// damaged inside may show at the first `https` request only.
     pub fn root_certificates_pem(self, pem: &[u8]) -> Result<Self> {
         let certificates = recipe::certificates(pem)?;
         self.with(|recipe| recipe.roots.extend(certificates))
@@ -122,7 +122,7 @@ impl ConnectionFactory for ReqwestConnectionFactory {
         let mut outgoing = Request::new(request.method, request.url);
         *outgoing.headers_mut() = request.headers;
         *outgoing.body_mut() = request.body.map(reqwest::Body::from);
-        let response = client.execute(outgoing).await.map_err(|native| error::request(native, &asked))?;
+        let response = client.execute(outgoing).await.map_err(|native| error::exchange(native, &asked))?;
         if *response.url() != asked {
             return Err(error::redirected(response.url(), &asked));
         }

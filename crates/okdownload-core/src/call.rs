@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use okdownload_monitor::Event;
 use okdownload_output::{OpenMode, OutputStream, OutputStreamFactory, Stat, StatKind};
-use okdownload_store::{Change, CommitLevel, DownloadStore};
+use okdownload_store::{Change, CommitLevel, DownloadStore, Remit};
 use okdownload_strategy::{BlockFacts, NameFacts, ProcessFileStrategy, ResponseVerdict};
 use okdownload_types::{
     BlockInfo, BreakpointInfo, ByteRange, CompletionRecord, Durability, Error, ErrorKind, Location, OnExists,
@@ -427,10 +427,12 @@ impl Call<'_> {
             self.env.recorder.commit(changes, level).await?;
         }
         if stream.initial_length() > 0 {
-            if claims.iter().all(|claim| claim.id != id) {
-                self.run
-                    .hub
-                    .warn(format!("taking over {}, which belonged to no running download", info.part));
+            // A run that died young left no record; so little is not worth a word.
+            let small = stream.initial_length() <= Remit::THRESHOLD;
+            let ours = claims.iter().any(|claim| claim.id == id);
+            if claims.iter().any(|claim| claim.id != id) || !(ours || small) {
+                let part = &info.part;
+                self.run.hub.warn(format!("taking over {part}, which belonged to another download"));
             }
             stream.set_length(0).await?;
         }

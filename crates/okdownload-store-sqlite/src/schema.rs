@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use okdownload_types::{Error, ErrorKind};
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use crate::error::Failure;
@@ -65,19 +66,46 @@ pub(crate) fn open(path: &Path, busy_timeout: Duration) -> Result<Connection, Fa
     let mut connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(busy_timeout)?;
     connection.set_prepared_statement_cache_capacity(32);
-    if is_empty(&connection)? {
-        create(&mut connection)?;
+    match make_ours(&mut connection, busy_timeout) {
+        Ok(()) => Ok(connection),
+        Err(failure) => {
+            if failure.is_damage() {
+                abandon(connection);
+            }
+            Err(failure)
+        }
     }
-    check(&connection)?;
-    use_write_ahead_log(&connection, busy_timeout)?;
-    Ok(connection)
+}
+
+fn make_ours(connection: &mut Connection, busy_timeout: Duration) -> Result<(), Failure> {
+    if !is_empty(connection)? {
+        check(connection)?;
+        return use_write_ahead_log(connection, busy_timeout);
+    }
+    // What an empty database loses is nothing, so it need not be synced at every step.
+    connection.pragma_update(None, "synchronous", "NORMAL")?;
+    use_write_ahead_log(connection, busy_timeout)?;
+    create(connection)?;
+    check(connection)
+}
+
+/// Lets go of a damaged database without the checkpoint of an ordinary close: that would write into it.
+pub(crate) fn abandon(connection: Connection) {
+    // Should it not be possible, the checkpoint is what any SQLite program would do.
+    let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+    drop(connection);
 }
 
 /// Reads the whole database; the error says what is wrong with it.
 pub(crate) fn verify(path: &Path, busy_timeout: Duration) -> Result<(), Failure> {
     let connection = open(path, busy_timeout)?;
-    let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
-    if found == "ok" { Ok(()) } else { Err(Failure::Foreign("its pages contradict each other")) }
+    let failure = match connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0)) {
+        Ok(found) if found == "ok" => return Ok(()),
+        Ok(_) => Failure::Foreign("its pages contradict each other"),
+        Err(error) => error.into(),
+    };
+    abandon(connection);
+    Err(failure)
 }
 
 fn is_empty(connection: &Connection) -> Result<bool, Failure> {

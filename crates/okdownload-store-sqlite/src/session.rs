@@ -65,7 +65,9 @@ impl Session {
 
     /// Moves the database aside if it really is damaged: another process may have done so already.
     fn recover(&mut self) -> Result<(), Failure> {
-        self.database = None;
+        if let Some(database) = self.database.take() {
+            schema::abandon(database.connection);
+        }
         let path = self.resolved();
         let _lock = place::lock_directory(&path, self.config.busy_timeout)?;
         place::prepare(&path)?;
@@ -85,7 +87,7 @@ impl Session {
             failure.reason(),
             aside.display()
         ));
-        Ok(())
+        Ok(place::prepare(&path)?)
     }
 
     /// Lets go of the file. The last one to do so clears the log away.

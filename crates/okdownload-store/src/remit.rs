@@ -19,12 +19,13 @@ pub type Clock = Arc<dyn Fn() -> Duration + Send + Sync>;
 /// breakpoint of its own.
 ///
 /// A task that was [started](Remit::start) as new is *held*: its breakpoint stays in memory until it is due, that is
-/// until more than `threshold` bytes are there, or any bytes and `delay` has passed since the start, whichever comes
-/// first. (A breakpoint without bytes is never due: nothing of it can be lost.) From then on, and for tasks that are in
-/// the store already, every change is written through. So is every batch for [`CommitLevel::Power`]. What is due when
-/// nothing changes is written by [`commit_due`](Remit::commit_due); its owner calls that from time to time.
+/// until more than `threshold` bytes are there, or any bytes and `delay` has passed since it was first put, whichever
+/// comes first. (A breakpoint without bytes is never due: nothing of it can be lost.) From then on, and for tasks that
+/// are in the store already, every change is written through. So is every batch for [`CommitLevel::Power`]. What is due
+/// when nothing changes is written by [`commit_due`](Remit::commit_due); its owner calls that from time to time.
 ///
-/// Readers see held breakpoints as if they were written; [`close`](DownloadStore::close) writes those with bytes.
+/// Readers see held breakpoints as if they were written, after those that are. [`close`](DownloadStore::close) writes
+/// those with bytes.
 pub struct Remit {
     inner: Arc<dyn DownloadStore>,
     delay: Duration,
@@ -38,6 +39,7 @@ pub struct Remit {
 
 #[derive(Debug, Clone)]
 struct Held {
+    /// When its breakpoint came to be.
     since: Duration,
     info: Option<BreakpointInfo>,
     /// A write was begun, so the store may have it, whatever became of the write.
@@ -141,7 +143,7 @@ impl Remit {
                 continue;
             };
             admitted.before.entry(id).or_insert_with(|| entry.clone());
-            if let Some(through) = entry.take_in(change) {
+            if let Some(through) = entry.take_in(change, &self.clock) {
                 admitted.through.push(through);
             }
             if entry.leaving {
@@ -198,9 +200,13 @@ impl Held {
     }
 
     /// Takes in a change of this task. Gives it back if the store must hear of it.
-    fn take_in(&mut self, change: Change) -> Option<Change> {
+    fn take_in(&mut self, change: Change, clock: &Clock) -> Option<Change> {
         match change {
-            Change::Put(info) => self.info = Some(info),
+            Change::Put(info) => {
+                if self.info.replace(info).is_none() {
+                    self.since = clock();
+                }
+            }
             Change::Progress(_, progress) => {
                 if let Some(info) = &mut self.info {
                     info.apply(&progress);

@@ -114,6 +114,15 @@ fn commit(store: &dyn DownloadStore, changes: Vec<Change>) -> impl Future<Output
     }
 }
 
+/// Like `assert_eq!`, but shows only the first difference: such lists fill many screens.
+#[track_caller]
+fn assert_list<T: PartialEq + std::fmt::Debug>(found: &[T], expected: &[T]) {
+    for (n, (found, expected)) in found.iter().zip(expected).enumerate() {
+        assert_eq!(found, expected, "number {n} of the list");
+    }
+    assert_eq!(found.len(), expected.len(), "the length of the list");
+}
+
 async fn put(store: &dyn DownloadStore, info: &BreakpointInfo) {
     commit(store, vec![Change::Put(info.clone())]).await;
 }

@@ -7,9 +7,11 @@ use std::sync::Arc;
 use okdownload_store::DownloadStore;
 use tempfile::TempDir;
 
+type Open = dyn Fn(&Path) -> Arc<dyn DownloadStore> + Send + Sync;
+
 /// Opens stores whose data lies in one directory, which belongs to one test and goes with it.
 pub struct StoreFixture {
-    open: Box<dyn Fn(&Path) -> Arc<dyn DownloadStore> + Send + Sync>,
+    open: Box<Open>,
     test: &'static str,
     place: Place,
 }

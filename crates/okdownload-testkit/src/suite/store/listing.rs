@@ -4,7 +4,7 @@ use okdownload_store::Change;
 use okdownload_types::Location;
 
 use super::sample::{breakpoint, changed, completion, id};
-use super::{StoreFixture, commit, put};
+use super::{StoreFixture, assert_list, commit, put};
 
 /// Whatever their ids; a path and a URI with the same letters are two places.
 pub async fn breakpoints_are_found_by_their_location(fixture: &StoreFixture) {
@@ -76,10 +76,10 @@ pub async fn ten_thousand_records(fixture: &StoreFixture) {
         let even = some.iter().filter(|n| *n % 2 == 0);
         commit(&store, even.map(|n| Change::Complete(completion(*n))).collect()).await;
     }
-    let unfinished = store.unfinished().await.unwrap();
-    assert!(unfinished.iter().cloned().eq((0..MANY).filter(|n| n % 2 == 1).map(breakpoint)));
-    let completed = store.completed().await.unwrap();
-    assert!(completed.iter().cloned().eq((0..MANY).filter(|n| n % 2 == 0).map(completion)));
+    let unfinished: Vec<_> = (0..MANY).filter(|n| n % 2 == 1).map(breakpoint).collect();
+    assert_list(&store.unfinished().await.unwrap(), &unfinished);
+    let completed: Vec<_> = (0..MANY).filter(|n| n % 2 == 0).map(completion).collect();
+    assert_list(&store.completed().await.unwrap(), &completed);
     for n in [1, 4_999, MANY - 1] {
         assert_eq!(store.breakpoint(id(n)).await.unwrap(), Some(breakpoint(n)));
         assert_eq!(store.breakpoints_at(&breakpoint(n).location).await.unwrap(), [breakpoint(n)]);

@@ -5,7 +5,7 @@ use okdownload_types::TaskId;
 
 use super::child::{self, Process};
 use super::sample::{advanced, breakpoint, id};
-use super::{StoreFixture, commit, put};
+use super::{StoreFixture, assert_list, commit, put};
 
 /// The batch that the number of the last step is read from.
 const COUNTER: u64 = 1_000_000;
@@ -80,7 +80,7 @@ async fn assert_step(store: &dyn DownloadStore, step: u64) {
     let mut found = store.unfinished().await.unwrap();
     found.sort_by_key(|info| info.id);
     expected.sort_by_key(|info| info.id);
-    assert_eq!(found, expected, "these are not the records after step {step}");
+    assert_list(&found, &expected);
 }
 
 /// Both work at the same time, or the other one is told what to do, or there is nothing to share.

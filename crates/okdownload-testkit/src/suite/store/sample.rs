@@ -102,7 +102,7 @@ pub(super) fn random_breakpoint(random: &mut Rng, n: u64) -> BreakpointInfo {
     starts.dedup();
     let mut block = |start| {
         let length = random.bool().then(|| number(random));
-        BlockInfo::new(start, length).with_progress(number(random), number(random))
+        BlockInfo::new(start, length).with_progress(number(random) >> 4, number(random) >> 4)
     };
     info.blocks = starts.into_iter().map(&mut block).collect();
     info

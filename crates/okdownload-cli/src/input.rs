@@ -1,0 +1,101 @@
+//! Input files: one URL a line, and indented below it what is said about it.
+//!
+//! ```text
+//! # comment
+//! https://example.com/a
+//!   out=first.bin
+//! https://example.com/b
+//! ```
+
+/// One URL of a list.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Entry<'a> {
+    /// The line it is on, from 1.
+    pub(crate) line: usize,
+    pub(crate) url: &'a str,
+    pub(crate) out: Option<&'a str>,
+}
+
+/// What is wrong on which line.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct BadLine {
+    pub(crate) line: usize,
+    pub(crate) problem: String,
+}
+
+/// Reads a list. Neither URLs nor names are judged here.
+pub(crate) fn parse(text: &str) -> Result<Vec<Entry<'_>>, BadLine> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut entries = Vec::new();
+    for (line, content) in (1..).zip(text.lines()) {
+        let trimmed = content.trim();
+        if trimmed.is_empty() || trimmed.starts_with('#') {
+            continue;
+        }
+        if content.starts_with([' ', '\t']) {
+            option(entries.last_mut(), trimmed).map_err(|problem| BadLine { line, problem })?;
+        } else if trimmed.contains('\t') {
+            let problem = "several URLs on a line are not supported; give each its own".into();
+            return Err(BadLine { line, problem });
+        } else {
+            entries.push(Entry { line, url: trimmed, out: None });
+        }
+    }
+    Ok(entries)
+}
+
+fn option<'a>(entry: Option<&mut Entry<'a>>, text: &'a str) -> Result<(), String> {
+    let entry = entry.ok_or("an indented line needs a URL above it; a URL begins at the line's start")?;
+    let (key, value) = text.split_once('=').ok_or("an indented line is an option, as out=NAME")?;
+    match (key.trim(), value.trim()) {
+        ("out", "") => Err("out= needs a name".into()),
+        ("out", _) if entry.out.is_some() => Err("the URL above has a name already".into()),
+        ("out", name) => {
+            entry.out = Some(name);
+            Ok(())
+        }
+        // What else stands there may be a URL with a secret in it.
+        _ => Err("the only option is out=NAME".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry<'a>(line: usize, url: &'a str, out: Option<&'a str>) -> Entry<'a> {
+        Entry { line, url, out }
+    }
+
+    #[test]
+    fn lists() {
+        for (text, expected) in [
+            ("", vec![]),
+            ("\n \n# a\n  # b\n", vec![]),
+            ("http://h/a", vec![entry(1, "http://h/a", None)]),
+            ("\u{feff}http://h/a\r\n", vec![entry(1, "http://h/a", None)]),
+            ("http://h/a\n  out=x y\n", vec![entry(1, "http://h/a", Some("x y"))]),
+            ("http://h/a \n\tout = d/x=1\n", vec![entry(1, "http://h/a", Some("d/x=1"))]),
+            (
+                "# two\nhttp://h/a\n\n# named:\n out=x\nhttp://h/b\n",
+                vec![entry(2, "http://h/a", Some("x")), entry(6, "http://h/b", None)],
+            ),
+        ] {
+            assert_eq!(parse(text).unwrap(), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn bad_lines_are_named() {
+        for (text, line) in [
+            (" out=x\nhttp://h/a\n", 1),
+            ("http://h/a\n out=\n", 2),
+            ("http://h/a\n out=x\n out=y\n", 3),
+            ("http://h/a\n what=x\n", 2),
+            ("http://h/a\n http://h/b\n", 2),
+            ("http://h/a\nhttp://h/b\thttp://m/b\n", 2),
+        ] {
+            assert_eq!(parse(text).unwrap_err().line, line, "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,339 @@
+//! What is to be downloaded, and how: everything that can be wrong with a command line is found here, before anything
+//! is downloaded.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use okdownload::{
+    Credentials, Digest, DownloadTask, Durability, Error, OnExists, Result, Target, TaskId, Timeouts,
+};
+use url::Url;
+
+use crate::args::Args;
+use crate::input;
+use crate::report::Failure;
+
+/// All files of one command.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    items: Vec<Item>,
+    options: Options,
+}
+
+/// One file.
+#[derive(Debug)]
+struct Item {
+    url: Box<str>,
+    out: Option<Box<Path>>,
+}
+
+/// What all files share.
+#[derive(Debug)]
+struct Options {
+    directory: PathBuf,
+    connections: Option<NonZeroU32>,
+    on_exists: OnExists,
+    durability: Durability,
+    headers: HeaderMap,
+    user: Option<Credentials>,
+    digest: Option<Digest>,
+    retries: u32,
+    timeouts: Timeouts,
+}
+
+impl Plan {
+    /// Reads the input file, and judges everything.
+    pub(crate) fn new(args: &Args) -> Result<Self, Failure> {
+        let list = args.input_file.as_deref().map(read_list).transpose()?;
+        let mut found = Vec::new();
+        for (number, url) in (1..).zip(&args.urls) {
+            let origin = if args.urls.len() == 1 { "the URL".into() } else { format!("URL {number}") };
+            found.push((origin, Item { url: url.as_str().into(), out: None }));
+        }
+        if let (Some(text), Some(path)) = (&list, &args.input_file) {
+            found.extend(listed(text, path)?);
+        }
+        if found.is_empty() {
+            return Err(Failure::usage(
+                "no URL is given; try okdl https://example.com/file (see okdl --help)",
+            ));
+        }
+        one_only(args, found.len())?;
+        if let (Some(out), [(_, item)]) = (&args.out, &mut found[..]) {
+            item.out = Some(out.as_path().into());
+        }
+        let mut plan = Self { items: Vec::new(), options: Options::new(args)? };
+        plan.items = plan.judge(found)?;
+        Ok(plan)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// The task of a file. It is made only when its turn comes: the text of a URL is much smaller.
+    pub(crate) fn task(&self, index: usize) -> Option<Result<DownloadTask>> {
+        self.items.get(index).map(|item| self.options.task(item))
+    }
+
+    /// Makes each task once, to see that it can be made. What is listed twice is downloaded once.
+    fn judge(&self, found: Vec<(String, Item)>) -> Result<Vec<Item>, Failure> {
+        let mut targets: BTreeMap<Target, (TaskId, String)> = BTreeMap::new();
+        let mut ids = std::collections::BTreeSet::new();
+        let mut items = Vec::with_capacity(found.len());
+        for (origin, item) in found {
+            check_url(&item.url).map_err(|problem| Failure::Usage(format!("{origin} {problem}")))?;
+            if let Some(out) = &item.out {
+                check_name(out).map_err(|problem| Failure::Usage(format!("{origin}: {problem}")))?;
+            }
+            let task = self.options.task(&item);
+            let task = task.map_err(|error| Failure::Usage(format!("{origin}: {error}")))?;
+            if !ids.insert(task.id()) {
+                continue;
+            }
+            if task.target().named().is_some() {
+                let mine = (task.id(), origin.clone());
+                if let Some((_, other)) = targets.insert(task.target().clone(), mine) {
+                    let path = task.target().location();
+                    return Err(Failure::Usage(format!("{origin} and {other} name the same file, {path}")));
+                }
+            }
+            items.push(item);
+        }
+        Ok(items)
+    }
+}
+
+fn read_list(path: &Path) -> Result<String, Failure> {
+    let mut text = String::new();
+    let read = if path == Path::new("-") {
+        std::io::stdin().lock().read_to_string(&mut text)
+    } else {
+        std::fs::File::open(path).and_then(|mut file| file.read_to_string(&mut text))
+    };
+    match read {
+        Ok(_) => Ok(text),
+        Err(error) => Err(Failure::Usage(format!("cannot read the input file {}: {error}", path.display()))),
+    }
+}
+
+fn listed(text: &str, path: &Path) -> Result<Vec<(String, Item)>, Failure> {
+    let name = if path == Path::new("-") { "standard input".into() } else { path.display().to_string() };
+    let entries = input::parse(text)
+        .map_err(|bad| Failure::Usage(format!("line {} of {name}: {}", bad.line, bad.problem)))?;
+    if entries.is_empty() {
+        return Err(Failure::Usage(format!("there is no URL in {name}")));
+    }
+    let item = |entry: input::Entry<'_>| {
+        let origin = format!("line {} of {name}", entry.line);
+        (origin, Item { url: entry.url.into(), out: entry.out.map(|out| Path::new(out).into()) })
+    };
+    Ok(entries.into_iter().map(item).collect())
+}
+
+fn one_only(args: &Args, urls: usize) -> Result<(), Failure> {
+    let option = match (&args.out, &args.checksum) {
+        _ if urls == 1 => return Ok(()),
+        (Some(_), _) => "--out names one file; with several URLs use an input file with out=NAME lines",
+        (_, Some(_)) => "--checksum is of one file; run okdl once for each URL that has one",
+        _ => return Ok(()),
+    };
+    Err(Failure::usage(option))
+}
+
+/// Says what is wrong with a URL in the words of somebody who types. The text may hold a password, and is not shown.
+fn check_url(text: &str) -> Result<(), &'static str> {
+    const ADVICE: &str = "has no scheme; write http:// or https:// before it";
+    match Url::parse(text.trim()) {
+        _ if text.trim().is_empty() => Err("is empty; give an address like https://example.com/file"),
+        Err(url::ParseError::RelativeUrlWithoutBase) => Err(ADVICE),
+        // What stands before the colon of `localhost:8080/file` looks like a scheme.
+        Ok(url) if !matches!(url.scheme(), "http" | "https") && !text.contains("://") => Err(ADVICE),
+        _ => Ok(()),
+    }
+}
+
+fn check_name(out: &Path) -> Result<(), String> {
+    let separator =
+        out.as_os_str().as_encoded_bytes().last().is_some_and(|b| std::path::is_separator(*b as char));
+    match out.file_name() {
+        Some(_) if !separator => Ok(()),
+        _ => Err(format!("the name \"{}\" is not that of a file; --dir names a directory", out.display())),
+    }
+}
+
+impl Options {
+    fn new(args: &Args) -> Result<Self, Failure> {
+        let mut timeouts = Timeouts::default();
+        timeouts.connect = args.connect_timeout;
+        // No byte for so long: that holds before the response's first byte as well.
+        (timeouts.head, timeouts.stall) = (args.timeout, args.timeout);
+        let digest = args.checksum.as_deref().map(str::parse).transpose();
+        Ok(Self {
+            directory: args.dir.clone().unwrap_or_else(|| ".".into()),
+            connections: args.connections.and_then(NonZeroU32::new),
+            on_exists: args.on_exists.map_or(OnExists::Error, |arg| arg.0),
+            durability: args.durability.0,
+            headers: headers(args)?,
+            user: args.user.as_deref().map(user).transpose()?,
+            digest: digest.map_err(|error: Error| Failure::Usage(format!("--checksum: {error}")))?,
+            retries: args.retries,
+            timeouts,
+        })
+    }
+
+    fn task(&self, item: &Item) -> Result<DownloadTask> {
+        let target = match &item.out {
+            Some(out) => Target::file(self.directory.join(out)),
+            None => Target::directory(&self.directory),
+        };
+        let mut builder = DownloadTask::builder(&item.url, target)
+            .headers(self.headers.clone())
+            .on_exists(self.on_exists)
+            .durability(self.durability)
+            .retries(self.retries)
+            .timeouts(self.timeouts);
+        if let Some(count) = self.connections {
+            builder = builder.connection_count(count);
+        }
+        if let Some(digest) = &self.digest {
+            builder = builder.digest(digest.clone());
+        }
+        match &self.user {
+            // What a URL says of itself is closer to it.
+            Some(user) if !has_userinfo(&item.url) => builder.credentials(&user.user, &user.password),
+            _ => builder,
+        }
+        .build()
+    }
+}
+
+fn has_userinfo(url: &str) -> bool {
+    Url::parse(url.trim()).is_ok_and(|url| !url.username().is_empty() || url.password().is_some())
+}
+
+fn user(text: &str) -> Result<Credentials, Failure> {
+    let (user, password) =
+        text.split_once(':').ok_or_else(|| Failure::usage("--user is written as NAME:PASSWORD"))?;
+    Ok(Credentials { user: user.into(), password: password.into() })
+}
+
+fn headers(args: &Args) -> Result<HeaderMap, Failure> {
+    let mut headers = HeaderMap::new();
+    for (number, text) in (1..).zip(&args.header) {
+        let (name, value) = parse_header(text).ok_or_else(|| {
+            Failure::Usage(format!("--header (number {number}) is written as 'Name: value', on one line"))
+        })?;
+        headers.append(name, value);
+    }
+    match args.user_agent.as_deref() {
+        Some(text) => {
+            let agent = HeaderValue::from_str(text)
+                .map_err(|_| Failure::usage("--user-agent takes visible text, on one line"))?;
+            headers.insert(header::USER_AGENT, agent);
+        }
+        None => {
+            let ours = HeaderValue::from_static(concat!("okdl/", env!("CARGO_PKG_VERSION")));
+            headers.entry(header::USER_AGENT).or_insert(ours);
+        }
+    }
+    Ok(headers)
+}
+
+fn parse_header(text: &str) -> Option<(HeaderName, HeaderValue)> {
+    let (name, value) = text.split_once(':')?;
+    let name: HeaderName = name.trim().parse().ok()?;
+    let mut value: HeaderValue = value.trim().parse().ok()?;
+    value.set_sensitive(looks_secret(name.as_str()));
+    Some((name, value))
+}
+
+/// Whether a header's name says that its value is nobody else's business: then it is not sent to another origin.
+fn looks_secret(name: &str) -> bool {
+    const HINTS: [&str; 8] = ["auth", "cookie", "credential", "key", "passw", "secret", "session", "token"];
+    HINTS.iter().any(|hint| name.contains(hint))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    fn plan(arguments: &[&str]) -> Result<Plan, Failure> {
+        Plan::new(&Args::try_parse_from([&["okdl"], arguments].concat()).unwrap())
+    }
+
+    fn refusal(arguments: &[&str]) -> String {
+        match plan(arguments) {
+            Err(Failure::Usage(message)) => message,
+            other => panic!("{arguments:?}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn urls_that_cannot_be() {
+        for (url, word) in [
+            ("", "empty"),
+            (" ", "empty"),
+            ("example.com/file", "no scheme"),
+            ("localhost:8080/file", "no scheme"),
+            ("/etc/passwd", "no scheme"),
+            ("ftp://h/a", "ftp"),
+            ("file:///etc/passwd", "file"),
+            ("http://", "not a URL"),
+            ("http://h:99999/", "not a URL"),
+        ] {
+            assert!(refusal(&[url]).contains(word), "{url}: {}", refusal(&[url]));
+        }
+    }
+
+    #[test]
+    fn refusals_keep_secrets() {
+        for arguments in [
+            &["me:s3cret@example.com/a"][..],
+            &["ftp://me:s3cret@h/a"],
+            &["http://me:s3cret@h:99999/a"],
+            &["--user", "s3cret", "http://h/"],
+            &["--header", "X-Key s3cret", "http://h/"],
+            &["--header", "Bad Name: s3cret", "http://h/"],
+        ] {
+            assert!(!refusal(arguments).contains("s3cret"), "{arguments:?}: {}", refusal(arguments));
+        }
+    }
+
+    #[test]
+    fn what_is_for_one_url() {
+        assert!(refusal(&["-o", "a", "http://h/a", "http://h/b"]).contains("--out"));
+        assert!(refusal(&["--checksum", "md5=00", "http://h/a", "http://h/b"]).contains("--checksum"));
+        assert!(refusal(&["-o", "", "http://h/a"]).contains("not that of a file"));
+        assert!(refusal(&["-o", "d/", "http://h/a"]).contains("not that of a file"));
+        assert!(refusal(&["-o", "..", "http://h/a"]).contains("not that of a file"));
+        assert!(refusal(&["--checksum", "md5=00", "http://h/a"]).contains("digest"));
+    }
+
+    #[test]
+    fn what_is_listed_twice_is_downloaded_once() {
+        assert_eq!(plan(&["http://h/a", "http://h/a#f", "http://h/b"]).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn credentials_of_the_url_come_first() {
+        let task = |url: &str| plan(&["--user", "n:p:q", url]).unwrap().task(0).unwrap().unwrap();
+        let of = |task: &DownloadTask| task.credentials().map(|c| (c.user.clone(), c.password.clone()));
+        assert_eq!(of(&task("http://h/a")), Some(("n".into(), "p:q".into())));
+        assert_eq!(of(&task("http://u@h/a")), Some(("u".into(), String::new())));
+    }
+
+    #[test]
+    fn headers_are_told_apart() {
+        let arguments = ["--header", "Accept: a/b", "--header", "X-Api-Key: k", "http://h/a"];
+        let task = plan(&arguments).unwrap().task(0).unwrap().unwrap();
+        assert!(!task.headers()["accept"].is_sensitive() && task.headers()["x-api-key"].is_sensitive());
+        assert!(task.headers()["user-agent"].to_str().unwrap().starts_with("okdl/"));
+        let arguments = ["--user-agent", "me", "--header", "User-Agent: you", "http://h/a"];
+        assert_eq!(plan(&arguments).unwrap().task(0).unwrap().unwrap().headers()["user-agent"], "me");
+    }
+}

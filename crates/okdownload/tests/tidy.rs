@@ -1,0 +1,221 @@
+//! Holds the tree to what `docs/architecture.md` says of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use cargo_metadata::{CargoOpt, DependencyKind, Metadata, MetadataCommand};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap().to_owned()
+}
+
+fn metadata() -> Metadata {
+    let mut command = MetadataCommand::new();
+    command.current_dir(root()).features(CargoOpt::AllFeatures).other_options(vec!["--locked".into()]);
+    command.exec().unwrap()
+}
+
+const SEAMS: [&str; 5] = [
+    "okdownload-connection",
+    "okdownload-monitor",
+    "okdownload-output",
+    "okdownload-store",
+    "okdownload-strategy",
+];
+
+type Arrows = BTreeMap<String, BTreeSet<String>>;
+
+/// Which crates of ours each crate of ours builds on.
+fn arrows(metadata: &Metadata) -> Arrows {
+    let is_ours = |name: &str| name == "okdownload" || name.starts_with("okdownload-");
+    let packages = metadata.workspace_packages().into_iter().filter(|package| is_ours(&package.name));
+    let arrows = packages.map(|package| {
+        let normal =
+            package.dependencies.iter().filter(|dependency| dependency.kind == DependencyKind::Normal);
+        let ours = normal.map(|dependency| dependency.name.clone()).filter(|name| is_ours(name)).collect();
+        (package.name.to_string(), ours)
+    });
+    arrows.collect()
+}
+
+/// The table of crates in the docs, read back.
+fn documented() -> Arrows {
+    let text = std::fs::read_to_string(root().join("docs/architecture.md")).unwrap();
+    let full =
+        |short: &str| if short == "okdownload" { short.to_owned() } else { format!("okdownload-{short}") };
+    let rows = text.lines().filter(|line| line.starts_with("| `okdownload"));
+    let arrows = rows.map(|row| {
+        let cells: Vec<_> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let names = |cell: &str| cell.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>();
+        (names(cells[0]).remove(0), names(cells[2]).iter().map(|name| full(name)).collect())
+    });
+    arrows.collect()
+}
+
+#[test]
+fn the_documented_arrows_are_the_real_ones() {
+    assert_eq!(documented(), arrows(&metadata()));
+}
+
+#[test]
+fn arrows_lead_only_where_they_may() {
+    for (name, ours) in arrows(&metadata()) {
+        let seam = SEAMS.iter().find(|seam| name.starts_with(&format!("{seam}-")));
+        let allowed: Option<Vec<&str>> = match (name.as_str(), seam) {
+            ("okdownload-types", _) => Some(vec![]),
+            (seam, _) if SEAMS.contains(&seam) => Some(vec!["okdownload-types"]),
+            (_, Some(seam)) => Some(vec!["okdownload-types", seam]),
+            _ => None,
+        };
+        if let Some(allowed) = allowed {
+            assert!(ours.iter().all(|other| allowed.contains(&other.as_str())), "{name} builds on {ours:?}");
+        }
+    }
+}
+
+/// Everything in the tree of a package, without what only its tests use.
+fn tree(metadata: &Metadata, name: &str) -> BTreeSet<String> {
+    let resolve = metadata.resolve.as_ref().unwrap();
+    let start = metadata.packages.iter().find(|package| package.name == name).unwrap();
+    let (mut seen, mut open) = (BTreeSet::new(), vec![start.id.clone()]);
+    while let Some(id) = open.pop() {
+        if seen.insert(id.clone()) {
+            let node = resolve.nodes.iter().find(|node| node.id == id).unwrap();
+            let normal = node.deps.iter().filter(|dependency| {
+                dependency.dep_kinds.iter().any(|kind| kind.kind != DependencyKind::Development)
+            });
+            open.extend(normal.map(|dependency| dependency.pkg.clone()));
+        }
+    }
+    metadata
+        .packages
+        .iter()
+        .filter(|package| seen.contains(&package.id))
+        .map(|package| package.name.to_string())
+        .collect()
+}
+
+#[test]
+fn seams_bring_neither_a_runtime_nor_a_backend() {
+    let metadata = metadata();
+    for seam in SEAMS {
+        let tree = tree(&metadata, seam);
+        for heavy in ["tokio", "reqwest", "hyper", "rusqlite", "rustls", "async-std", "smol"] {
+            assert!(!tree.contains(heavy), "{seam} brings {heavy}");
+        }
+    }
+}
+
+/// All Rust files below a folder.
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+    found
+}
+
+/// A file's lines that are neither comments nor tests, with their numbers.
+fn code(path: &Path) -> Vec<(usize, String)> {
+    let text = std::fs::read_to_string(path).unwrap();
+    let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+    let lines = text.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//"));
+    lines.map(|(number, line)| (number + 1, line.to_owned())).collect()
+}
+
+fn is_test(path: &Path) -> bool {
+    path.components()
+        .any(|component| matches!(component.as_os_str().to_str(), Some("tests" | "tests.rs" | "benches")))
+}
+
+#[test]
+fn core_can_be_simulated() {
+    const FORBIDDEN: [&str; 13] = [
+        "std::thread",
+        "thread::spawn",
+        "thread::sleep",
+        "spawn_blocking",
+        "std::time::Instant",
+        "time::{Duration, Instant}",
+        "SystemTime::now",
+        "RandomState",
+        "HashMap",
+        "HashSet",
+        "std::fs",
+        "std::net",
+        "rand::random",
+    ];
+    for path in sources(&root().join("crates/okdownload-core/src")).into_iter().filter(|path| !is_test(path))
+    {
+        let lines = code(&path);
+        for (number, line) in &lines {
+            let place = format!("{}:{number}: {line}", path.display());
+            // Tokio's own clock has the same name.
+            let line = line.replace("tokio::time::{Duration, Instant}", "");
+            assert!(FORBIDDEN.iter().all(|word| !line.contains(word)), "{place}");
+            if line.contains("select! {") {
+                let next = lines.iter().find(|(next, _)| next > number).unwrap();
+                assert_eq!(next.1.trim(), "biased;", "{place}");
+            }
+        }
+    }
+}
+
+#[test]
+fn only_the_singletons_module_is_global() {
+    for path in sources(&root().join("crates")).into_iter().filter(|path| !is_test(path)) {
+        if path.ends_with("okdownload-core/src/singleton.rs") {
+            continue;
+        }
+        for (number, line) in code(&path) {
+            let place = format!("{}:{number}: {line}", path.display());
+            let words: Vec<_> = line.split_whitespace().take(3).collect();
+            assert!(!words.iter().any(|word| *word == "static"), "{place}");
+            assert!(!line.contains("OkDownload::with("), "{place}");
+        }
+    }
+}
+
+#[test]
+fn files_have_one_job() {
+    const MOST: usize = 600;
+    for path in sources(&root().join("crates")) {
+        let lines = code(&path).len();
+        assert!(lines <= MOST, "{} has {lines} lines of code", path.display());
+    }
+}
+
+#[test]
+fn the_top_level_is_what_it_was_agreed_to_be() {
+    let agreed = [
+        "CHANGELOG.md",
+        "Cargo.lock",
+        "Cargo.toml",
+        "README.md",
+        "crates",
+        "deny.toml",
+        "docs",
+        "examples",
+        "target",
+    ];
+    for entry in std::fs::read_dir(root()).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        assert!(
+            agreed.contains(&name.as_str()) || name.starts_with('.') || name.starts_with("LICENSE"),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn every_folder_has_its_crates_name() {
+    for package in metadata().workspace_packages() {
+        let folder = package.manifest_path.parent().unwrap().file_name().unwrap();
+        assert_eq!(folder, package.name.as_str());
+    }
+}
