@@ -15,7 +15,7 @@ use crate::report::Failure;
 
 /// Downloads files over many connections, and goes on where it was stopped.
 #[derive(Debug, Parser)]
-#[command(name = "okdl", version, max_term_width = 100, allow_negative_numbers = true)]
+#[command(name = "okdl", version, max_term_width = 80, allow_negative_numbers = true)]
 #[command(disable_help_flag = true, disable_version_flag = true)]
 #[command(help_template = "{about}\n\n{usage-heading} {usage}\n\n{all-args}{after-help}")]
 #[command(override_usage = "okdl [OPTIONS] URL...\n       okdl [OPTIONS] -i FILE")]
@@ -28,7 +28,7 @@ pub(crate) struct Args {
     #[arg(value_name = "URL", hide = true)]
     pub(crate) urls: Vec<String>,
 
-    /// Read more URLs, one a line, from FILE (- is standard input)
+    /// Read URLs from FILE, one a line (- is standard input)
     #[arg(short, long, value_name = "FILE", help_heading = "What and where")]
     pub(crate) input_file: Option<PathBuf>,
 
@@ -40,11 +40,11 @@ pub(crate) struct Args {
     #[arg(short, long, value_name = "NAME", help_heading = "What and where")]
     pub(crate) out: Option<PathBuf>,
 
-    /// If the name is taken: error, skip, overwrite, rename, update
+    /// error, skip, overwrite, rename or update
     #[arg(long, value_name = "WHAT", hide_possible_values = true, help_heading = "What and where")]
     pub(crate) on_exists: Option<ExistsArg>,
 
-    /// Check the file's digest, as sha-256=... (one URL only)
+    /// Check the digest, as sha-256=... (one URL only)
     #[arg(long, value_name = "ALG=HEX", help_heading = "What and where")]
     pub(crate) checksum: Option<String>,
 
@@ -58,7 +58,7 @@ pub(crate) struct Args {
     #[arg(default_value = "5", help_heading = "How fast")]
     pub(crate) parallel: u32,
 
-    /// Bytes a second at most, in all, as 500K or 2.5M
+    /// Bytes a second in all, as 500K or 2.5M
     #[arg(long, value_name = "RATE", value_parser = parse_rate, help_heading = "How fast")]
     pub(crate) limit_rate: Option<u64>,
 
@@ -67,12 +67,12 @@ pub(crate) struct Args {
     #[arg(default_value = "5", help_heading = "How fast")]
     pub(crate) retries: u32,
 
-    /// Give up waiting when no byte has come for so long
+    /// Longest wait for a byte
     #[arg(long, value_name = "SECS", value_parser = parse_seconds)]
     #[arg(default_value = "30", help_heading = "How fast")]
     pub(crate) timeout: Duration,
 
-    /// Give up connecting after so long
+    /// Longest wait to connect
     #[arg(long, value_name = "SECS", value_parser = parse_seconds)]
     #[arg(default_value = "30", help_heading = "How fast")]
     pub(crate) connect_timeout: Duration,
@@ -93,25 +93,25 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE", help_heading = "Requests")]
     pub(crate) cacert: Option<PathBuf>,
 
-    /// Proxy for everything [default: from the environment]
+    /// Proxy to use [default: from the environment]
     #[arg(long, value_name = "URL", help_heading = "Requests")]
     pub(crate) proxy: Option<String>,
 
-    /// What a finished file survives: power (its loss), process (its death)
+    /// What files survive: loss of power, end of process
     #[arg(long, value_name = "LOSS", hide_possible_values = true, default_value = "power")]
     #[arg(hide_default_value = true, help_heading = "How it works")]
     pub(crate) durability: DurabilityArg,
 
-    /// Where progress is kept: sqlite[:PATH], sled[:PATH], memory
+    /// sqlite[:PATH], sled[:PATH] or memory, for progress
     #[arg(long, value_name = "STORE", help_heading = "How it works")]
     pub(crate) store: Option<OsString>,
 
-    /// What connects: reqwest, isahc
+    /// What connects: reqwest or isahc
     #[arg(long, value_name = "NAME", hide_possible_values = true, default_value = "reqwest")]
     #[arg(hide_default_value = true, help_heading = "How it works")]
     pub(crate) backend: BackendArg,
 
-    /// Tell events on standard output, one JSON object a line
+    /// Events on standard output, one JSON object a line
     #[arg(long, help_heading = "How it works")]
     pub(crate) json: bool,
 

@@ -207,7 +207,9 @@ async fn retries_are_counted() {
 async fn a_server_that_falls_silent_is_left() {
     let place = Place::new().await;
     place.server.fallback(|_, _| Reply::hang());
-    let ended = place.run(["--retries", "0", "--timeout", "0.2", &place.url("/a")]).await;
+    // Until the head comes, the time to connect counts with it.
+    let limits = ["--timeout", "0.2", "--connect-timeout", "0.2", "--retries", "0"];
+    let ended = place.run([&limits[..], &[&place.url("/a")]].concat()).await;
     assert_eq!(ended.code, Some(1));
     assert_eq!(place.files(), Vec::<String>::new());
     assert!(!ended.line().is_empty());

@@ -14,7 +14,7 @@ async fn every_line_is_an_event() {
     let place = Place::new().await;
     place.server.serve("/a", tagged(&Body::pattern(1, 1000)));
     place.server.fallback(|_, _| Reply::status(404));
-    let good = place.url_with("me:s3cret", "/a?sig=s3cret#frag");
+    let good = place.url_with("me:s3cret", "/a?sig=s3cret") + "#s3cret";
     let ended = place.run(["--json", &good, &place.url("/missing")]).await;
     assert_eq!(ended.code, Some(1));
     let events = ended.json();
@@ -84,7 +84,8 @@ async fn a_full_disk_behind_standard_output_is_told() {
     place.server.serve("/a", tagged(&body));
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
     let mut command = place.command(["--json", &place.url("/a")]);
-    let ended: common::Ended = command.stdout(Stdio::from(full)).output().await.unwrap().into();
+    let child = command.stdout(Stdio::from(full)).spawn().unwrap();
+    let ended: common::Ended = child.wait_with_output().await.unwrap().into();
     assert_eq!(ended.code, Some(1));
     assert!(ended.line().contains("standard output"), "{ended:?}");
     place.assert_content("a", &body);

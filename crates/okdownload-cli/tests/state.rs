@@ -1,4 +1,5 @@
 //! Where progress is kept, and what is never kept.
+#![allow(clippy::unwrap_used, reason = "that is how a test fails")]
 
 mod common;
 
@@ -125,10 +126,13 @@ async fn secrets_stay_secret() {
     other.script("/there", [Reply::resource().gate_after(2 * MIB, &gate)]);
     let there = other.url("/there").to_string();
     place.server.handle("/here", move |_, _| Reply::redirect(302, &there));
-    let arguments =
-        ["--json", "-x1", "--header", "X-Token: s3cret", &place.url_with("me:s3cret%21", "/here#s3cret")];
-    let child = place.command(arguments).spawn().unwrap();
-    gate.reached().await;
+    let url = place.url_with("me:s3cret%21", "/here") + "#s3cret";
+    let arguments = ["--json", "-x1", "--header", "X-Token: s3cret", &url];
+    let mut child = place.command(arguments).spawn().unwrap();
+    tokio::select! {
+        () = gate.reached() => {}
+        _ = child.wait() => panic!("{:?}", common::Ended::from(child.wait_with_output().await.unwrap())),
+    }
     signal(&child, Signal::INT);
     let ended: common::Ended = child.wait_with_output().await.unwrap().into();
     assert_eq!(ended.code, Some(130), "{ended:?}");

@@ -1,4 +1,5 @@
 //! Being stopped in the middle, and going on.
+#![allow(clippy::unwrap_used, reason = "that is how a test fails")]
 
 mod common;
 

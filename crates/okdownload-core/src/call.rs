@@ -332,9 +332,9 @@ impl Call<'_> {
     /// that is there already is the same.
     async fn first_answer(&mut self, known: &mut Known) -> Result<Option<(Answer, ResourceVersion)>> {
         let one_connection = self.run.task.connection_count().is_some_and(|count| count.get() == 1);
-        let range = match self.run.task.method() {
-            &http::Method::GET if one_connection => Some(ByteRange::from(0)),
-            &http::Method::GET => Some(ByteRange::new(0, PROBE)),
+        let range = match *self.run.task.method() {
+            http::Method::GET if one_connection => Some(ByteRange::from(0)),
+            http::Method::GET => Some(ByteRange::new(0, PROBE)),
             _ => None,
         };
         let rival = known.rival.take();
@@ -417,8 +417,9 @@ impl Call<'_> {
         info.needs_credentials = self.run.task.needs_credentials();
         tracing::debug!(url = %okdownload_types::redacted(&answer.connected.head().url), "beginning");
         let store = self.env.recorder.store();
-        store.start(id, false);
         let claims = store.breakpoints_at(location).await?;
+        // What is in the store already must not be held back: its old claims have to go first.
+        store.start(id, claims.iter().any(|claim| claim.id == id));
         if !claims.is_empty() {
             let level = if self.is_durable() { CommitLevel::Power } else { CommitLevel::Process };
             let others =
@@ -512,12 +513,12 @@ impl Call<'_> {
         let durable = self.is_durable();
         match finish::finish(self, transfer.stream.as_ref(), &info, known.replace, durable).await {
             Ok(record) => {
-                self.env.recorder.enqueue(Change::Complete(record));
+                self.env.recorder.defer(Change::Complete(record));
                 Ok(Attempt::Complete)
             }
             Err(error) if error.kind() == ErrorKind::Checksum => {
                 transfer.stream.abort().await?;
-                self.env.recorder.enqueue(Change::RemoveBreakpoint(info.id));
+                self.env.recorder.defer(Change::RemoveBreakpoint(info.id));
                 // Bytes of an earlier run may be to blame; those of one fresh response are what the server has.
                 if self.figures.resumed > 0 {
                     Ok(Attempt::StartOver(ResumeFailedCause::DigestMismatch))
@@ -534,7 +535,7 @@ impl Call<'_> {
         self.unwatch().await;
         let id = self.run.task.id();
         let closed = if transfer.ledger.written() == 0 {
-            self.env.recorder.enqueue(Change::RemoveBreakpoint(id));
+            self.env.recorder.defer(Change::RemoveBreakpoint(id));
             transfer.stream.abort().await
         } else {
             transfer.stream.close().await
@@ -559,7 +560,7 @@ impl Call<'_> {
         let mut record = CompletionRecord::new(task.id(), task.url().clone(), location.clone(), file.length);
         record.modified = file.modified.and_then(existing::nanoseconds);
         record.validators = validators;
-        self.env.recorder.enqueue(Change::Complete(record));
+        self.env.recorder.defer(Change::Complete(record));
     }
 
     fn transfer(

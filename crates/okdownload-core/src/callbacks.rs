@@ -53,7 +53,7 @@ impl CallbackExecutor for OwnExecutor {
 
 impl Drop for OwnExecutor {
     fn drop(&mut self) {
-        let runtime = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let runtime = self.0.get_mut().unwrap_or_else(PoisonError::into_inner).take();
         // Dropping a runtime waits for it, which is not allowed where this may happen.
         if let Some(runtime) = runtime {
             runtime.shutdown_background();

@@ -332,7 +332,7 @@ async fn live_until(call: &mut Call<'_>, started: Instant) -> Result<()> {
 
 impl Drop for Engine {
     fn drop(&mut self) {
-        if let Some(ticking) = self.ticking.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        if let Some(ticking) = self.ticking.get_mut().unwrap_or_else(PoisonError::into_inner).take() {
             ticking.abort();
         }
     }

@@ -86,12 +86,12 @@ impl Recorder {
     }
 
     /// Makes a change at the next tick.
-    pub(crate) fn enqueue(&self, change: Change) {
+    pub(crate) fn defer(&self, change: Change) {
         lock(&self.queue).push(change);
         self.wake.notify_one();
     }
 
-    /// Makes what was enqueued about this task now, so that its next run reads what its last one left.
+    /// Makes what was deferred about this task now, so that its next run reads what its last one left.
     pub(crate) async fn settle(&self, id: TaskId) -> Result<()> {
         if lock(&self.queue).iter().any(|change| change.id() == Some(id)) {
             self.record().await?;
@@ -99,10 +99,13 @@ impl Recorder {
         Ok(())
     }
 
-    /// Makes changes now, after all that was enqueued before.
+    /// Makes changes now, after all that was deferred before. Only for tasks whose counters nobody watches yet; so
+    /// several may wait for the disk together, and ticks need not wait for them.
     pub(crate) async fn commit(&self, changes: Vec<Change>, level: CommitLevel) -> Result<()> {
-        let _telling = self.telling.lock().await;
-        self.tell_queue().await?;
+        {
+            let _telling = self.telling.lock().await;
+            self.tell_queue().await?;
+        }
         self.store.commit(changes, level).await
     }
 

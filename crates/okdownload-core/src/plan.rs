@@ -66,7 +66,7 @@ fn share(blocks: &[BlockInfo], count: NonZeroU32, smallest: NonZeroU64) -> Vec<u
         let largest = shares.iter_mut().enumerate().filter(|(_, share)| **share > 0).max_by_key(size);
         match largest {
             Some((number, share)) if gap(&blocks[number]) / (u64::from(*share) + 1) >= smallest.get() => {
-                *share += 1
+                *share += 1;
             }
             _ => break,
         }

@@ -47,7 +47,7 @@ impl Home {
 impl Drop for Home {
     fn drop(&mut self) {
         if let Self::Own(own) = self {
-            let runtime = own.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let runtime = own.get_mut().unwrap_or_else(PoisonError::into_inner).take();
             // Dropping a runtime waits for it, which is not allowed on one of its own threads.
             if let Some(runtime) = runtime {
                 runtime.shutdown_background();

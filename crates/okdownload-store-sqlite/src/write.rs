@@ -21,9 +21,6 @@ pub(crate) fn apply(connection: &Connection, change: &Change) -> Result<(), Fail
             "INSERT OR REPLACE INTO response_filename (url, name) VALUES (?1, ?2)",
             [url.as_str(), name],
         ),
-        unknown => Err(Error::new(ErrorKind::Unsupported, "the SQLite store does not know this change")
-            .with_context("change", format!("{unknown:?}"))
-            .into()),
     }
 }
 

@@ -57,9 +57,8 @@ pub enum CommitLevel {
     Power,
 }
 
-/// One change of a store.
+/// One change of a store. A store that does not know one of them can't be one, so the list is closed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Change {
     /// Keeps this breakpoint, in place of one that has its id. Any completion record of that id stays.
     Put(BreakpointInfo),
@@ -94,6 +93,8 @@ impl Change {
 /// - [`commit`](DownloadStore::commit) is atomic: the whole batch, in its order, or nothing of it; also for who reads
 ///   at the same time and for who reads after a crash. After `Ok` every reader sees it.
 /// - No call blocks its caller. Dropping the future of a `commit` leaves open whether it happens, never halves it.
+/// - A breakpoint that is put again keeps its age; a completion that is made again is the newest.
+/// - An empty batch for [`CommitLevel::Power`] is a sync: it makes all earlier batches safe.
 /// - What was put is given back equal: all fields, 64-bit numbers, the order of the blocks.
 /// - What can't be read is an error that names the record, never a record with other values.
 /// - Opening is lazy: the first call opens, and reports what is wrong.

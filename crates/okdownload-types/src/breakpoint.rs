@@ -137,7 +137,7 @@ impl BreakpointInfo {
 
     /// How many bytes are there.
     pub fn written(&self) -> u64 {
-        self.blocks.iter().map(|block| block.written).sum()
+        self.blocks.iter().fold(0, |sum, block| sum.saturating_add(block.written))
     }
 
     /// One past the last byte that is claimed to be there.

@@ -1,4 +1,5 @@
 //! One task from its first request to its file.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! Stopped and gone on with: what is kept, what is asked for, and when it is not trusted.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod common;
 

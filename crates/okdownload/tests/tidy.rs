@@ -1,4 +1,5 @@
 //! Holds the tree to what `docs/architecture.md` says of it.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

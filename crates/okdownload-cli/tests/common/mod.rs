@@ -1,5 +1,6 @@
 //! What the tests of the command share: the real binary in a home of its own, and a server.
 #![allow(dead_code, reason = "each test file uses its own share")]
+#![allow(clippy::panic, clippy::unwrap_used, reason = "that is how a test fails")]
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};

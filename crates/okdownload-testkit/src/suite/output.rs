@@ -60,7 +60,7 @@ pub trait OutputFixture: Debug + Send + Sync {
 }
 
 /// Makes one test of each behaviour of the output suite. `$fixture` is an expression of a type that is an
-/// [`OutputFixture`](suite::output::OutputFixture); each test evaluates it anew.
+/// [`OutputFixture`](crate::suite::output::OutputFixture); each test evaluates it anew.
 #[macro_export]
 macro_rules! output_suite {
     ($fixture:expr) => {

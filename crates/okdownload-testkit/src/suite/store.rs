@@ -35,7 +35,7 @@ use okdownload_types::BreakpointInfo;
 pub use fixture::StoreFixture;
 
 /// Makes one test of each behaviour of the store suite. `$open` is a closure from the directory to the store as
-/// `Arc<dyn DownloadStore>`; see [`StoreFixture::new`](suite::store::StoreFixture::new).
+/// `Arc<dyn DownloadStore>`; see [`StoreFixture::new`](crate::suite::store::StoreFixture::new).
 #[macro_export]
 macro_rules! store_suite {
     ($open:expr) => {

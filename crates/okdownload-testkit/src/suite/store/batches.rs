@@ -114,14 +114,16 @@ pub async fn a_dropped_commit_is_whole_or_nothing(fixture: &StoreFixture) {
     assert!(whole(&store.unfinished().await.unwrap()), "half a batch happened later");
 }
 
-/// A reader at the same time sees all of a batch or nothing of it.
+/// A reader at the same time sees all of a batch or nothing of it; where several processes may share the data, also one
+/// with a handle of its own.
 pub async fn readers_see_whole_batches(fixture: &StoreFixture) {
     let store = fixture.store();
     let over = Arc::new(AtomicBool::new(false));
     let at = |step| [1, 2].map(|n| advanced(breakpoint(n), step, step));
     commit(&store, at(0).map(Change::Put).to_vec()).await;
     let role = |n: usize| {
-        let (store, over) = (store.clone(), over.clone());
+        let own = n % 2 == 1 && store.capability().many_processes;
+        let (store, over) = (if own { fixture.store() } else { store.clone() }, over.clone());
         async move {
             if n == 0 {
                 let _over = AtTheEnd(&over);

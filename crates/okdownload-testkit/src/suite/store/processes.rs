@@ -1,5 +1,7 @@
 //! Other processes: killed ones, and ones at the same time.
 
+use std::time::{Duration, Instant};
+
 use okdownload_store::{Change, CommitLevel, DownloadStore, Survives};
 use okdownload_types::TaskId;
 
@@ -19,8 +21,9 @@ pub async fn a_kill_leaves_whole_batches(fixture: &StoreFixture) {
         return step_for_ever(&fixture.store()).await;
     }
     let mut reached = 0;
-    for steps in [1, 3, 20, 57] {
-        let said = kill_after(fixture, steps).await;
+    for eighths in 0..8 {
+        let steps = 2 + 3 * u64::from(eighths);
+        let said = kill_after(fixture, steps, eighths).await;
         let store = fixture.store();
         if store.capability().survives == Survives::Nothing {
             assert_eq!(store.unfinished().await.unwrap(), []);
@@ -35,22 +38,33 @@ pub async fn a_kill_leaves_whole_batches(fixture: &StoreFixture) {
     }
 }
 
-/// Lets a child take so many steps, kills it, and gives the number of the last step that it says it took.
-async fn kill_after(fixture: &StoreFixture, steps: u64) -> u64 {
+/// Lets a child take so many steps, and so much of another one (as long as the last took), kills it, and gives the
+/// number of the last step that it says it took.
+async fn kill_after(fixture: &StoreFixture, steps: u64, eighths: u32) -> u64 {
     let mut process = Process::start(fixture);
     let listening = tokio::task::spawn_blocking(move || {
         let number = |word: String| word.parse::<u64>().expect("a number");
-        let heard = (0..steps).map(|_| process.hear().map(number).expect("the child ended")).last();
-        process.kill().map(number).or(heard).unwrap_or(0)
+        let (mut heard, mut last) = (0, Instant::now());
+        let mut took = Duration::ZERO;
+        for _ in 0..steps {
+            heard = process.hear().map(number).expect("the child ended");
+            took = last.elapsed();
+            last = Instant::now();
+        }
+        std::thread::sleep(took * eighths / 8);
+        process.kill().map_or(heard, number)
     });
     listening.await.expect("a child that can be killed")
 }
 
 async fn step_for_ever(store: &dyn DownloadStore) {
     let mut step = counter(store).await;
+    let mut next = changes_of(step + 1);
     loop {
         step += 1;
-        commit(store, changes_of(step)).await;
+        commit(store, next).await;
+        // Prepared before the parent may strike, so that the blow falls on the store.
+        next = changes_of(step + 1);
         child::say(step);
     }
 }

@@ -143,6 +143,9 @@ pub async fn a_put_replaces_all_of_it(fixture: &StoreFixture) {
     put(&store, &advanced(breakpoint(1), 500, 400)).await;
     let mut bare = breakpoint(1);
     (bare.identity, bare.total, bare.boot) = (None, None, None);
+    let other = breakpoint(2);
+    (bare.url, bare.location, bare.part) = (other.url, other.location, other.part);
+    (bare.needs_credentials, bare.validators.last_modified) = (true, Some(7));
     bare.validators.etag = None;
     bare.blocks = vec![BlockInfo::new(1000, None)];
     put(&store, &bare).await;
