@@ -124,12 +124,13 @@ pub trait OutputStreamFactory: Debug + Send + Sync + 'static {
     /// What stands at this place; `None` if nothing does. Symbolic links are followed.
     ///
     /// # Errors
-    /// If it can't be found out.
+    /// If it can't be found out; [`Misuse`](okdownload_types::ErrorKind::Misuse) for a place that can't be.
     async fn stat(&self, location: &Location) -> Result<Option<Stat>>;
 
     /// Opens a part, alone: until it is closed, every other attempt ends with
     /// [`FileBusy`](okdownload_types::ErrorKind::FileBusy), from this process or another. What it holds is kept.
-    /// `None` only with [`OpenMode::Existing`], if nothing is there. Symbolic links are not followed.
+    /// `None` only with [`OpenMode::Existing`], if nothing is there, or without [`OutputCapability::resume`]. Symbolic
+    /// links are not followed.
     ///
     /// # Errors
     /// `FileBusy`; [`AlreadyExists`](okdownload_types::ErrorKind::AlreadyExists) if what stands there is no regular
@@ -157,7 +158,8 @@ pub trait OutputStreamFactory: Debug + Send + Sync + 'static {
 /// - After `Ok` of [`flush_and_sync`](OutputStream::flush_and_sync), all bytes whose `write_at` had returned before
 ///   it was called outlive the loss of power. If it fails, nothing is known of any byte written since the last one
 ///   that succeeded, and calling it again must not be taken for proof.
-/// - Core never drops the future of a call before it is done, and calls nothing after `commit`, `abort` or `close`.
+/// - Core never drops the future of a call before it is done, and calls nothing after `Ok` of `commit`, or after
+///   `abort` or `close`. After an error of `commit` the part is still open and still alone.
 /// - Calls of `write_at` at positions that do not overlap may run at a time.
 /// - Without [`OutputCapability::seek`], `write_at` is called with offsets that follow each other without gaps, one
 ///   call at a time.

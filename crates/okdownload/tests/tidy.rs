@@ -176,7 +176,7 @@ fn only_the_singletons_module_is_global() {
         for (number, line) in code(&path) {
             let place = format!("{}:{number}: {line}", path.display());
             let words: Vec<_> = line.split_whitespace().take(3).collect();
-            assert!(!words.iter().any(|word| *word == "static"), "{place}");
+            assert!(!words.contains(&"static"), "{place}");
             assert!(!line.contains("OkDownload::with("), "{place}");
         }
     }
