@@ -217,7 +217,7 @@ const MOST_RATE: u64 = 1 << 40;
 fn parse_seconds(text: &str) -> Result<Duration, String> {
     const WEEK: f64 = 7.0 * 24.0 * 3600.0;
     match text.trim().parse::<f64>() {
-        Ok(seconds) if seconds >= 0.001 && seconds <= WEEK => Ok(Duration::from_secs_f64(seconds)),
+        Ok(seconds) if (0.001..=WEEK).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
         Ok(_) => Err("it must be from 0.001 to 604800 (a week)".into()),
         Err(_) => Err("write seconds, as 30 or 0.5".into()),
     }

@@ -103,7 +103,8 @@ fn figures(template: &str, progress: &watch::Receiver<Progress>) -> ProgressStyl
     let progress = progress.clone();
     style(template).with_key("figures", move |_: &ProgressState, out: &mut dyn Write| {
         let now = *progress.borrow();
-        let eta = now.eta().map(|eta| format!("  {}", report::clock(eta))).unwrap_or_default();
+        let second = Duration::from_secs(1);
+        let eta = now.eta().map(|eta| format!("  {}", report::clock(eta + second))).unwrap_or_default();
         // A template has no way to fail.
         let _ = write!(out, "{}/s{eta}", BinaryBytes(now.speed));
     })

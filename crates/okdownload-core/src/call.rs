@@ -199,6 +199,19 @@ impl Call<'_> {
         Err(Error::new(ErrorKind::AlreadyExists, "no free name was found").with_context("path", taken))
     }
 
+    /// Makes a place this task's own, or another one if the user lets it be renamed.
+    async fn own(&mut self, location: Location) -> Result<Location> {
+        match (self.claim)(&location) {
+            Ok(()) => Ok(location),
+            Err(_) if self.process.on_exists(&self.run.task) == OnExists::Rename => {
+                let other = self.free_name(&location).await?;
+                self.figures.location = Some(other.clone());
+                Ok(other)
+            }
+            Err(busy) => Err(busy),
+        }
+    }
+
     async fn attempt(&mut self, known: &mut Known, cause: Option<ResumeFailedCause>) -> Result<Attempt> {
         let resumed = match (known.breakpoint.take(), cause) {
             (Some(info), None) => self.reopen(info).await?,
@@ -300,6 +313,7 @@ impl Call<'_> {
                 None => return Ok(Attempt::Complete),
             },
         };
+        let location = self.own(location).await?;
         let covered = covered(&answer.verdict, &version);
         if !covered && !self.is_spliceable(&version) {
             // The rest could not be put behind this beginning, so one response must bring it all.
@@ -403,7 +417,6 @@ impl Call<'_> {
         answer: &Answer,
         version: &ResourceVersion,
     ) -> Result<Opened> {
-        (self.claim)(location)?;
         let id = self.run.task.id();
         let name = location.file_name().unwrap_or_default();
         let part = location.with_file_name(&self.process.part_name(&name));

@@ -99,7 +99,7 @@ impl Hub {
         let due = {
             let mut pace = lock(&self.pace);
             let (speed, average) = pace.meter.measure(now, written);
-            let connections = ledger.assigned();
+            let connections = ledger.connections();
             self.progress.send_replace(Progress {
                 written,
                 total: ledger.total(),

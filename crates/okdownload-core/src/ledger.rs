@@ -15,6 +15,7 @@ struct State {
     /// Everything of the breakpoint but its blocks.
     info: BreakpointInfo,
     blocks: Vec<Live>,
+    connections: usize,
     /// Counts changes of the list of blocks.
     layout: u64,
     /// The layout that the store has.
@@ -81,7 +82,7 @@ impl Ledger {
     /// The ledger of a run that begins with the blocks of `info`.
     pub(crate) fn new(mut info: BreakpointInfo) -> Self {
         let blocks = std::mem::take(&mut info.blocks).into_iter().map(Live::new).collect();
-        Self { state: Mutex::new(State { info, blocks, layout: 1, stored_layout: None, moved: true }) }
+        Self { state: Mutex::new(State { info, blocks, connections: 0, layout: 1, stored_layout: None, moved: true }) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -240,8 +241,13 @@ impl Ledger {
     }
 
     /// How many connections are at work.
-    pub(crate) fn assigned(&self) -> usize {
-        self.state().blocks.iter().filter(|live| live.assigned && live.open() > 0).count()
+    pub(crate) fn connections(&self) -> usize {
+        self.state().connections
+    }
+
+    /// So many connections are at work now.
+    pub(crate) fn set_connections(&self, connections: usize) {
+        self.state().connections = connections;
     }
 
     /// Blocks and counters as they are now; `None` if the store knows them already.

@@ -47,6 +47,7 @@ pub(crate) async fn transfer(
     let mut next_sync = sync_every.map(|every| Instant::now() + every);
     let outcome = loop {
         crew.fill();
+        transfer.ledger.set_connections(crew.working.len());
         // Only one sync at a time: the next one is due some time after this one is done.
         let due = next_sync.filter(|_| syncing.is_none());
         tokio::select! {

@@ -95,6 +95,23 @@ async fn two_tasks_that_get_one_name_do_not_mix() {
 }
 
 #[tokio::test]
+async fn two_tasks_that_get_one_name_may_be_renamed() {
+    let place = Place::new().await;
+    for path in ["/x", "/y"] {
+        let resource = tagged(Body::pattern(2, 1000)).content_disposition("attachment; filename=same.bin");
+        place.server.serve(path, resource);
+    }
+    let ok = place.engine();
+    let task = |path| {
+        let target = Target::directory(place.path(""));
+        DownloadTask::builder(place.server.url(path), target).on_exists(OnExists::Rename).build().unwrap()
+    };
+    let (x, y) = tokio::join!(ok.task(task("/x")).execute(), ok.task(task("/y")).execute());
+    assert!(x.is_completed() && y.is_completed(), "{x:?} {y:?}");
+    assert_eq!(place.files(), ["same (1).bin", "same.bin"]);
+}
+
+#[tokio::test]
 async fn pause_keeps_what_is_there_and_resume_goes_on() {
     let place = Place::new().await;
     let ok = place.builder().max_parallel_running_count(count(1)).build().unwrap();
