@@ -1,0 +1,152 @@
+//! How a client is built: the user's settings, with those of the factory on top.
+
+use std::sync::{Arc, OnceLock};
+
+use isahc::config::Configurable;
+use isahc::http::Uri;
+use isahc::tls::{TlsConfig, TrustStore};
+use isahc::{HttpClient, HttpClientBuilder};
+use okdownload_types::{Error, Result};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use url::Url;
+
+use crate::error;
+
+#[derive(Clone, Default)]
+pub(crate) struct Recipe {
+    /// The user's settings; `None` = isahc's own.
+    pub(crate) base: Option<Arc<dyn Fn() -> HttpClientBuilder + Send + Sync>>,
+    pub(crate) proxy: ProxyChoice,
+    pub(crate) roots: Vec<CertificateDer<'static>>,
+    /// The system's certificates and `roots`, once they are needed: reading them takes some milliseconds.
+    pub(crate) trust: Arc<OnceLock<TrustStore>>,
+}
+
+#[derive(Clone, Default)]
+pub(crate) enum ProxyChoice {
+    /// As the base has it: from the environment, unless the user's builder says otherwise.
+    #[default]
+    Inherited,
+    Direct,
+    Given(Uri),
+}
+
+impl Recipe {
+    /// Builds a client for URLs of one scheme, which starts a thread.
+    pub(crate) fn build(&self, scheme: &str) -> Result<HttpClient> {
+        let mut builder = self.base.as_ref().map_or_else(HttpClient::builder, |base| base());
+        builder = match &self.proxy {
+            ProxyChoice::Inherited if self.base.is_none() && scheme == "http" => match upper_case_proxy() {
+                Some(proxy) => builder.proxy(proxy),
+                None => builder,
+            },
+            ProxyChoice::Inherited => builder,
+            ProxyChoice::Direct => builder.proxy(None),
+            // The empty list keeps libcurl from reading NO_PROXY.
+            ProxyChoice::Given(proxy) => builder.proxy(proxy.clone()).proxy_blacklist([""; 0]),
+        };
+        if !self.roots.is_empty() {
+            let trust = self.trust.get_or_init(|| trusting(&self.roots)).clone();
+            // Not for the proxy as well: isahc 2.0.2 switches the check of its certificate off if it is given any
+            // settings for it.
+            builder = builder.tls_config(TlsConfig::builder().trust_store(trust).build());
+        }
+        builder.build().map_err(error::build)
+    }
+}
+
+/// The system's certificates and these; isahc can only take one or the other.
+fn trusting(roots: &[CertificateDer<'_>]) -> TrustStore {
+    // What can't be read of the system's can't be trusted; the rest can.
+    let native = rustls_native_certs::load_native_certs().certs;
+    let builder = TrustStore::builder();
+    native.iter().chain(roots).fold(builder, |builder, der| builder.certificate_from_der(der)).build()
+}
+
+impl ProxyChoice {
+    /// The proxy with this URL.
+    pub(crate) fn given(url: &str) -> Result<Self> {
+        const SCHEMES: [&str; 6] = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"];
+        // The URL is not shown, because it may hold a password: in a wrong URL nobody knows where.
+        let wrong = || {
+            let advice = "give it like http://host:port or socks5h://user:password@host:port";
+            Error::misuse("this is not the URL of a proxy", advice)
+        };
+        let url = Url::parse(url).ok().filter(|url| SCHEMES.contains(&url.scheme()) && url.has_host());
+        let mut url = url.ok_or_else(wrong)?;
+        // libcurl would take 1080 for it.
+        if url.port().is_none() {
+            let port = url.port_or_known_default().unwrap_or(1080);
+            // The usual port is left out of a URL whatever is set, so the text is what counts.
+            url.set_path("");
+            let text = url.as_str().trim_end_matches('/');
+            return format!("{text}:{port}").parse().map(Self::Given).map_err(|_| wrong());
+        }
+        url.as_str().parse().map(Self::Given).map_err(|_| wrong())
+    }
+}
+
+/// The certificates in this PEM text.
+pub(crate) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>> {
+    let parsed: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    match parsed {
+        Ok(parsed) if parsed.is_empty() => Err(error::no_certificates()),
+        Ok(parsed) => Ok(parsed),
+        Err(native) => Err(error::no_certificates().with_source(native)),
+    }
+}
+
+/// libcurl reads all of the usual variables but this one, because a CGI program gets it from its client.
+fn upper_case_proxy() -> Option<Uri> {
+    let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    if set("http_proxy").is_some() || set("REQUEST_METHOD").is_some() {
+        return None;
+    }
+    let value = set("HTTP_PROXY")?;
+    let url = if value.contains("://") { value } else { format!("http://{value}") };
+    match ProxyChoice::given(&url) {
+        Ok(ProxyChoice::Given(proxy)) => Some(proxy),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use okdownload_types::ErrorKind;
+
+    use super::*;
+
+    #[test]
+    fn proxies_have_a_scheme_a_host_and_a_port() {
+        for (url, expected) in [
+            ("http://h:1", "http://h:1/"),
+            ("HTTPS://h", "https://h:443/"),
+            ("http://u:p@h/", "http://u:p@h:80/"),
+            ("socks4://h:1", "socks4://h:1"),
+            ("socks4a://h", "socks4a://h:1080"),
+            ("socks5://u:p%40@h", "socks5://u:p%40@h:1080"),
+            ("socks5h://[::1]:9", "socks5h://[::1]:9"),
+        ] {
+            match ProxyChoice::given(url) {
+                Ok(ProxyChoice::Given(uri)) => {
+                    assert_eq!(uri.to_string().trim_end_matches('/'), expected.trim_end_matches('/'));
+                }
+                _ => panic!("{url}"),
+            }
+        }
+        for url in ["", "h:1", "h", "ftp://h", "http://", "http://u:s3cret@", "s3cret@h:1", "http://h:99999"]
+        {
+            let error = ProxyChoice::given(url).err().unwrap();
+            assert_eq!(error.kind(), ErrorKind::Misuse, "{url}");
+            assert!(!format!("{error} {error:?}").contains("s3cret"), "{url}");
+        }
+    }
+
+    #[test]
+    fn certificates_must_be_some() {
+        for pem in ["", "junk", "-----BEGIN CERTIFICATE-----\n!!!\n-----END CERTIFICATE-----\n"] {
+            assert_eq!(certificates(pem.as_bytes()).err().unwrap().kind(), ErrorKind::Misuse, "{pem}");
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! A request as isahc wants it.
+
+use isahc::AsyncBody;
+use isahc::config::{Configurable, ExpectContinue, RedirectPolicy, VersionNegotiation};
+use isahc::http::{HeaderMap, Request, header};
+use okdownload_connection::ConnectRequest;
+use okdownload_types::{Error, ErrorKind, Result, redacted};
+
+use crate::error;
+
+/// The request, with all that this crate promises set on it: for this one request it has the last word, whatever the
+/// client's settings are.
+pub(crate) fn of(request: ConnectRequest) -> Result<Request<AsyncBody>> {
+    let url = request.url;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(error::unsendable().with_context("url", redacted(&url)));
+    }
+    check(&request.headers).map_err(|error| error.with_context("url", redacted(&url)))?;
+    let built = Request::builder()
+        .method(request.method)
+        .uri(url.as_str())
+        .version_negotiation(VersionNegotiation::http11())
+        .redirect_policy(RedirectPolicy::None)
+        .automatic_decompression(false)
+        .expect_continue(ExpectContinue::disabled())
+        .connect_timeout(request.connect_timeout)
+        .tcp_nodelay()
+        .body(request.body.map(|body| body.to_vec()).into());
+    let mut built = built
+        .map_err(|native| error::unsendable().with_source(native).with_context("url", redacted(&url)))?;
+    *built.headers_mut() = request.headers;
+    // isahc would put its own name there. An empty one is the least that it lets us say.
+    built.headers_mut().entry(header::USER_AGENT).or_insert(header::HeaderValue::from_static(""));
+    Ok(built)
+}
+
+/// isahc panics at a value that is not visible ASCII.
+fn check(headers: &HeaderMap) -> Result<()> {
+    match headers.iter().find(|(_, value)| value.to_str().is_err()) {
+        None => Ok(()),
+        Some((name, _)) => {
+            let error = Error::new(ErrorKind::Unsupported, "isahc sends only header values in visible ASCII");
+            Err(error.with_context("header", name).with_advice("encode the value, or use another connection"))
+        }
+    }
+}

@@ -1,0 +1,24 @@
+//! okdownload's store in a [sled](https://docs.rs/sled) database: pure Rust, for one process at a time.
+//!
+//! Depend on this crate to keep breakpoints where no C library may be, or to compare stores. Programs that only download
+//! depend on `okdownload`, whose default store is SQLite: that one several processes may share, and it is the one to
+//! choose where the loss of power matters.
+//!
+//! One thread of its own serves each [`SledStore`], from the first call to [`close`] or the drop of the store, so no
+//! call blocks its caller. Commits that wait at the same time share one write and one flush.
+//!
+//! [`close`]: okdownload_store::DownloadStore::close
+
+mod batch;
+mod config;
+mod database;
+mod error;
+mod keys;
+mod place;
+mod records;
+mod session;
+mod store;
+mod worker;
+
+pub use config::{OnWarning, SledStoreBuilder};
+pub use store::SledStore;

@@ -1,0 +1,195 @@
+//! Records as bytes: the age, 8 bytes big-endian, and then the fields as [postcard](https://postcard.rs) writes them.
+//!
+//! The structs here are format version 1. Whoever changes a field makes a new version, and reads the old one.
+
+use okdownload_types::{
+    BlockInfo, BreakpointInfo, CompletionRecord, EntityTag, Error, ErrorKind, FileIdentity, Location, TaskId,
+    Validators,
+};
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+#[derive(Serialize, Deserialize)]
+struct Breakpoint<'a> {
+    url: &'a str,
+    #[serde(borrow)]
+    location: &'a [u8],
+    part: &'a [u8],
+    /// Number and time of birth.
+    identity: Option<(u64, Option<i64>)>,
+    validators: Tags<'a>,
+    total: Option<u64>,
+    boot: Option<&'a str>,
+    needs_credentials: bool,
+    /// Start, length, written, synced.
+    blocks: Vec<(u64, Option<u64>, u64, u64)>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Completion<'a> {
+    url: &'a str,
+    #[serde(borrow)]
+    location: &'a [u8],
+    length: u64,
+    modified: Option<i64>,
+    validators: Tags<'a>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Tags<'a> {
+    /// Whether it is weak, and what stands between the quotes.
+    #[serde(borrow)]
+    etag: Option<(bool, &'a str)>,
+    last_modified: Option<u64>,
+    last_modified_is_strong: bool,
+}
+
+/// A record and its age: the smaller, the older.
+pub(crate) type Aged<T> = (u64, T);
+
+pub(crate) fn write_breakpoint(age: u64, info: &BreakpointInfo) -> Result<Vec<u8>, Error> {
+    let (location, part) = (info.location.to_bytes(), info.part.to_bytes());
+    let block = |block: &BlockInfo| (block.start, block.length, block.written, block.synced);
+    let mirror = Breakpoint {
+        url: info.url.as_str(),
+        location: &location,
+        part: &part,
+        identity: info.identity.map(|identity| (identity.number, identity.born)),
+        validators: tags(&info.validators),
+        total: info.total,
+        boot: info.boot.as_deref(),
+        needs_credentials: info.needs_credentials,
+        blocks: info.blocks.iter().map(block).collect(),
+    };
+    write(age, &mirror)
+}
+
+pub(crate) fn read_breakpoint(id: TaskId, bytes: &[u8]) -> Result<Aged<BreakpointInfo>, Error> {
+    let read = || -> Result<_, Error> {
+        let (age, mirror) = read::<Breakpoint<'_>>(bytes)?;
+        let (url, location) = (url(mirror.url)?, Location::from_bytes(mirror.location)?);
+        let mut info = BreakpointInfo::new(id, url, location, Location::from_bytes(mirror.part)?);
+        info.identity = mirror.identity.map(|(number, born)| FileIdentity::new(number, born));
+        info.validators = validators(&mirror.validators);
+        info.total = mirror.total;
+        info.boot = mirror.boot.map(str::to_owned);
+        info.needs_credentials = mirror.needs_credentials;
+        let block =
+            |(start, length, written, synced)| BlockInfo::new(start, length).with_progress(written, synced);
+        info.blocks = mirror.blocks.into_iter().map(block).collect();
+        Ok((age, info))
+    };
+    read().map_err(|error| unreadable("breakpoint", id, error))
+}
+
+pub(crate) fn write_completion(age: u64, record: &CompletionRecord) -> Result<Vec<u8>, Error> {
+    let location = record.location.to_bytes();
+    let mirror = Completion {
+        url: record.url.as_str(),
+        location: &location,
+        length: record.length,
+        modified: record.modified,
+        validators: tags(&record.validators),
+    };
+    write(age, &mirror)
+}
+
+pub(crate) fn read_completion(id: TaskId, bytes: &[u8]) -> Result<Aged<CompletionRecord>, Error> {
+    let read = || -> Result<_, Error> {
+        let (age, mirror) = read::<Completion<'_>>(bytes)?;
+        let (url, location) = (url(mirror.url)?, Location::from_bytes(mirror.location)?);
+        let mut record = CompletionRecord::new(id, url, location, mirror.length);
+        record.modified = mirror.modified;
+        record.validators = validators(&mirror.validators);
+        Ok((age, record))
+    };
+    read().map_err(|error| unreadable("completion", id, error))
+}
+
+fn tags(validators: &Validators) -> Tags<'_> {
+    Tags {
+        etag: validators.etag.as_ref().map(|tag| (tag.weak, tag.opaque.as_str())),
+        last_modified: validators.last_modified,
+        last_modified_is_strong: validators.last_modified_is_strong,
+    }
+}
+
+fn validators(tags: &Tags<'_>) -> Validators {
+    let mut validators = Validators::default();
+    validators.etag = tags.etag.map(|(weak, opaque)| EntityTag { weak, opaque: opaque.to_owned() });
+    validators.last_modified = tags.last_modified;
+    validators.last_modified_is_strong = tags.last_modified_is_strong;
+    validators
+}
+
+fn write(age: u64, mirror: &impl Serialize) -> Result<Vec<u8>, Error> {
+    let bytes = age.to_be_bytes().to_vec();
+    let written = postcard::to_extend(mirror, bytes);
+    written
+        .map_err(|error| Error::new(ErrorKind::Unexpected, "a record cannot be encoded").with_source(error))
+}
+
+fn read<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<Aged<T>, Error> {
+    let corrupt = |what| Error::new(ErrorKind::StoreCorrupt, what);
+    let (age, fields) = bytes.split_first_chunk().ok_or_else(|| corrupt("it is too short"))?;
+    let (mirror, rest) =
+        postcard::take_from_bytes(fields).map_err(|error| corrupt("its fields").with_source(error))?;
+    if rest.is_empty() { Ok((u64::from_be_bytes(*age), mirror)) } else { Err(corrupt("it is too long")) }
+}
+
+fn url(text: &str) -> Result<Url, Error> {
+    Url::parse(text).map_err(|error| Error::new(ErrorKind::StoreCorrupt, "its URL").with_source(error))
+}
+
+pub(crate) fn unreadable(kind: &str, id: impl std::fmt::Display, cause: Error) -> Error {
+    Error::new(ErrorKind::StoreCorrupt, "a stored record cannot be read")
+        .with_context("record", format!("{kind} {id}"))
+        .with_source(cause)
+        .with_advice("remove the record, or start the download over")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sample() -> BreakpointInfo {
+        let place = |path: &str| Location::Path(path.into());
+        let url = "http://h/a".parse().unwrap();
+        let mut info =
+            BreakpointInfo::new(TaskId::from_u128(1), url, place("/d/a"), place("/d/a.okdownload"));
+        info.identity = Some(FileIdentity::new(300, Some(-1)));
+        info.validators.etag = Some(EntityTag { weak: false, opaque: "t".into() });
+        info.blocks = vec![BlockInfo::new(0, Some(200)).with_progress(2, 1), BlockInfo::new(200, None)];
+        info
+    }
+
+    /// If this fails, old databases can't be read: make a new version instead.
+    #[test]
+    fn the_format_is_stable() {
+        let hex = |bytes: Vec<u8>| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let written = write_breakpoint(7, &sample()).unwrap();
+        assert_eq!(
+            hex(written),
+            "00000000000000070a687474703a2f2f682f6105702f642f6110702f642f612e6f6b646f776e6c6f616401ac020101\
+             01000174000000000002\
+             0001c8010201c801000000"
+        );
+        let record = CompletionRecord::new(TaskId::from_u128(1), sample().url, sample().location, 300);
+        let written = write_completion(1, &record).unwrap();
+        assert_eq!(hex(written), "00000000000000010a687474703a2f2f682f6105702f642f61ac0200000000");
+    }
+
+    #[test]
+    fn damage_is_named_and_never_another_record() {
+        let (id, whole) = (TaskId::from_u128(1), write_breakpoint(7, &sample()).unwrap());
+        assert_eq!(read_breakpoint(id, &whole).unwrap(), (7, sample()));
+        let longer = [&whole[..], b"x"].concat();
+        let not_a_url = whole.iter().map(|byte| if *byte == b':' { b'_' } else { *byte }).collect();
+        let cut = (0..whole.len()).map(|length| whole[..length].to_vec());
+        for bytes in cut.chain([longer, not_a_url]) {
+            let error = read_breakpoint(id, &bytes).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::StoreCorrupt);
+            assert!(error.to_string().contains(&id.to_string()), "{error}");
+        }
+    }
+}
