@@ -10,13 +10,12 @@ use okdownload_monitor::Event;
 use okdownload_output::OutputStream;
 use okdownload_strategy::ResponseVerdict;
 use okdownload_types::{ByteRange, Error, ErrorKind, ResourceVersion, ResumeFailedCause};
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::connect::{Answer, Step, connect};
 use crate::ledger::Ledger;
 use crate::request::Ask;
-use crate::run::Run;
+use crate::run::{Run, from_now};
 use crate::writer::Writer;
 
 /// What the connections of one transfer share.
@@ -127,7 +126,6 @@ impl Worked<'_> {
             }
             Scope::Whole => None,
         };
-        // Without bytes there is no version to be held to; the judge would ask for consent to nothing.
         let version = Some(self.transfer.version.clone());
         let ask = Ask { range, version, condition: None };
         tokio::select! {
@@ -143,7 +141,11 @@ impl Worked<'_> {
             ResponseVerdict::Body { end, .. } if self.is_unasked_whole(&answer, end) => {
                 Ok(Some(WorkEnd::Whole(Box::new(answer))))
             }
-            ResponseVerdict::Body { start, end, .. } => {
+            ResponseVerdict::Body { start, end, version } => {
+                if let Some(total) = version.total {
+                    // The length may come to be known only now.
+                    self.transfer.ledger.set_total(total);
+                }
                 self.warn_of_coding(answer.connected.as_ref());
                 self.receive(answer.connected.as_mut(), start, end).await
             }
@@ -252,16 +254,16 @@ async fn receive_body(
 ) -> Result<(), Fault> {
     let mut writer = Writer::new(&transfer.stream, &transfer.ledger);
     let stall = run.task.timeouts().stall;
-    let mut deadline = Instant::now() + stall;
+    let mut deadline = from_now(stall);
     let received = loop {
         if end.is_some_and(|end| position >= end) || is_satisfied(transfer, scope) {
             break Ok(());
         }
-        if writer.is_full() {
-            // Waiting for our own disk is not the server's fault.
-            deadline = Instant::now() + stall;
-        }
         let full = writer.is_full();
+        if full {
+            // Waiting for our own disk is not the server's fault.
+            deadline = from_now(stall);
+        }
         tokio::select! {
             biased;
             () = transfer.halt.cancelled() => break Err(Fault::Halted),
@@ -275,12 +277,14 @@ async fn receive_body(
                 Ok(Ok(None)) => break ended(transfer, scope, position, end),
                 Ok(Ok(Some(chunk))) => {
                     let length = chunk.len() as u64;
-                    distribute(transfer, scope, &mut writer, position, chunk);
-                    position += length;
-                    if run.pass_limits(length).await.is_err() {
-                        break Err(Fault::Halted);
+                    distribute(transfer, scope, &mut writer, position, clip(chunk, position, end));
+                    position = position.saturating_add(length);
+                    match writer.work_until(run.pass_limits(length, &transfer.halt)).await {
+                        Ok(true) => {}
+                        Ok(false) => break Err(Fault::Halted),
+                        Err(error) => break Err(Fault::Local(error)),
                     }
-                    deadline = Instant::now() + stall;
+                    deadline = from_now(stall);
                 }
             },
         }
@@ -292,6 +296,15 @@ async fn receive_body(
         tracing::trace!(?end_of_body);
     }
     drained.and(received)
+}
+
+/// The part of a chunk that lies before `end`: what a server sends beyond what it announced belongs nowhere.
+fn clip(mut chunk: Bytes, position: u64, end: Option<u64>) -> Bytes {
+    if let Some(end) = end {
+        let wanted = usize::try_from(end.saturating_sub(position)).unwrap_or(usize::MAX);
+        chunk.truncate(wanted);
+    }
+    chunk
 }
 
 /// Hands each missing piece of a chunk to the writer.

@@ -6,15 +6,16 @@
 //!                        └──▶ begin ───┘
 //! ```
 //!
-//! Nothing is decided here that a pure function could decide: see `resume`, `plan`, `existing`, and the strategies.
+//! The steps around the final name are in `settle.rs`, those around the part in `open.rs`. Nothing is decided here that
+//! a pure function could decide: see `resume`, `plan`, `existing`, and the strategies.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use okdownload_monitor::Event;
-use okdownload_output::{OpenMode, OutputStream, OutputStreamFactory, Stat, StatKind};
-use okdownload_store::{Change, CommitLevel, DownloadStore, Remit};
+use okdownload_output::{CommitOptions, OutputStream, OutputStreamFactory, Stat};
+use okdownload_store::{Change, DownloadStore};
 use okdownload_strategy::{BlockFacts, NameFacts, ProcessFileStrategy, ResponseVerdict};
 use okdownload_types::{
     BlockInfo, BreakpointInfo, ByteRange, CompletionRecord, Durability, Error, ErrorKind, Location, OnExists,
@@ -23,18 +24,16 @@ use okdownload_types::{
 
 use crate::block::{Scope, Transfer};
 use crate::connect::{Answer, Step, connect};
-use crate::existing::{self, Existing, ExistingFacts};
 use crate::finish;
 use crate::ledger::Ledger;
 use crate::order::Recorder;
 use crate::plan;
 use crate::request::Ask;
-use crate::resume::{self, PartFacts};
 use crate::run::Run;
 use crate::transfer::{Outcome, transfer};
 
 /// What the first request asks for; a smaller file needs no second one.
-const PROBE: u64 = 1 << 20;
+pub(crate) const PROBE: u64 = 1 << 20;
 
 /// What a call uses of its engine.
 #[derive(Debug)]
@@ -64,14 +63,24 @@ pub(crate) struct Figures {
 
 /// What is known of the task before its first request.
 #[derive(Debug, Default)]
-struct Known {
-    location: Option<Location>,
-    breakpoint: Option<BreakpointInfo>,
-    completion: Option<CompletionRecord>,
+pub(crate) struct Known {
+    pub(crate) location: Option<Location>,
+    pub(crate) breakpoint: Option<BreakpointInfo>,
+    pub(crate) completion: Option<CompletionRecord>,
+    /// Whether the store has, or may have, a breakpoint of this task.
+    pub(crate) recorded: bool,
     /// Whether something that has the final name may be replaced.
-    replace: bool,
-    /// The file that has the final name, if the server is to be asked whether it is the same.
-    rival: Option<(Stat, Validators)>,
+    pub(crate) replace: bool,
+    /// The file that has the final name, if it may be what the server has.
+    pub(crate) rival: Option<Rival>,
+}
+
+/// A file that has the final name and may be what the server has.
+#[derive(Debug)]
+pub(crate) struct Rival {
+    pub(crate) file: Stat,
+    /// Its version, where we know it: it is ours then.
+    pub(crate) validators: Option<Validators>,
 }
 
 /// How an attempt ended that did not fail.
@@ -81,14 +90,31 @@ enum Attempt {
 }
 
 /// A part that is open, and the breakpoint that it belongs to.
-struct Opened {
-    stream: Arc<dyn OutputStream>,
-    info: BreakpointInfo,
+pub(crate) struct Opened {
+    pub(crate) stream: Arc<dyn OutputStream>,
+    pub(crate) info: BreakpointInfo,
+}
+
+impl Known {
+    pub(crate) fn set_rival(&mut self, file: Stat, validators: Option<Validators>) {
+        self.breakpoint = None;
+        self.rival = Some(Rival { file, validators });
+    }
 }
 
 impl Call<'_> {
     /// Does it all. What is left of a run that failed is recorded and closed when this returns.
     pub(crate) async fn live(&mut self) -> Result<()> {
+        let lived = self.live_on().await;
+        if lived.is_err()
+            && let Err(error) = self.env.recorder.store().end(self.run.task.id()).await
+        {
+            self.run.hub.warn(format!("progress could not be recorded: {error}"));
+        }
+        lived
+    }
+
+    async fn live_on(&mut self) -> Result<()> {
         let mut known = self.recall().await?;
         if let Some(location) = known.location.clone()
             && self.settle(&mut known, location).await?
@@ -116,100 +142,17 @@ impl Call<'_> {
     /// What the store knows of this task.
     async fn recall(&mut self) -> Result<Known> {
         let id = self.run.task.id();
-        self.env.recorder.settle(id).await?;
+        self.env.recorder.told(id).await?;
         let store = self.env.recorder.store();
         let breakpoint = store.breakpoint(id).await?;
         let completion = store.completion(id).await?;
+        // A file that the response named before, or that took another name, is found again without asking.
+        let renamed = self.process.on_exists(&self.run.task) == OnExists::Rename;
         let named = self.run.task.target().named();
-        // A file that the response named before is found again without asking.
-        let location = named.or(breakpoint.as_ref().map(|info| &info.location));
-        let location = location.or(completion.as_ref().map(|record| &record.location)).cloned();
-        Ok(Known { location, breakpoint, completion, ..Known::default() })
-    }
-
-    /// Looks at what has the final name. Returns whether nothing is left to do.
-    async fn settle(&mut self, known: &mut Known, location: Location) -> Result<bool> {
-        self.figures.location = Some(location.clone());
-        let Some(file) = self.env.output.stat(&location).await? else {
-            known.location = Some(location);
-            return Ok(false);
-        };
-        if file.kind != StatKind::File {
-            let what = if file.kind == StatKind::Directory { "a directory" } else { "no regular file" };
-            return Err(Error::new(ErrorKind::AlreadyExists, format!("the target is {what}"))
-                .with_context("path", &location)
-                .with_advice("choose another name"));
-        }
-        let on_exists = self.process.on_exists(&self.run.task);
-        let decision = existing::decide(&ExistingFacts {
-            location: &location,
-            file: &file,
-            record: known.completion.as_ref(),
-            breakpoint: known.breakpoint.as_ref(),
-            on_exists,
-            pass: self.run.task.pass_if_already_completed(),
-        });
-        tracing::debug!(?decision, "something has the final name");
-        known.location = Some(location.clone());
-        match decision {
-            Existing::Complete | Existing::Skip => {
-                self.figures.length = Some(file.length);
-                return Ok(true);
-            }
-            Existing::CompleteUnrecorded => {
-                let validators =
-                    known.breakpoint.as_ref().map(|info| info.validators.clone()).unwrap_or_default();
-                self.record_completion(&location, &file, validators);
-                return Ok(true);
-            }
-            Existing::Replace => known.replace = true,
-            Existing::Rename => known.location = Some(self.free_name(&location).await?),
-            // Who is in the middle of a download knows that the file is another one.
-            Existing::Ask(_) if known.breakpoint.is_some() => self.may_replace(known, on_exists)?,
-            Existing::Ask(validators) | Existing::AskForNews(validators) => {
-                known.breakpoint = None;
-                known.rival = Some((file, validators));
-            }
-        }
-        self.figures.location.clone_from(&known.location);
-        Ok(false)
-    }
-
-    fn may_replace(&self, known: &mut Known, on_exists: OnExists) -> Result<()> {
-        if on_exists == OnExists::Update {
-            known.replace = true;
-            return Ok(());
-        }
-        Err(Error::new(ErrorKind::AlreadyExists, "a file of that name is there, and it is not this download")
-            .with_context("path", known.location.as_ref().map_or(String::new(), ToString::to_string))
-            .with_advice(
-                "choose another name, or say that it may be overwritten, skipped, renamed or updated",
-            ))
-    }
-
-    async fn free_name(&mut self, taken: &Location) -> Result<Location> {
-        const MOST: u32 = 10_000;
-        let name = taken.file_name().unwrap_or_default();
-        for attempt in 1..=MOST {
-            let other = taken.with_file_name(&self.process.numbered_name(&name, attempt));
-            if self.env.output.stat(&other).await?.is_none() && (self.claim)(&other).is_ok() {
-                return Ok(other);
-            }
-        }
-        Err(Error::new(ErrorKind::AlreadyExists, "no free name was found").with_context("path", taken))
-    }
-
-    /// Makes a place this task's own, or another one if the user lets it be renamed.
-    async fn own(&mut self, location: Location) -> Result<Location> {
-        match (self.claim)(&location) {
-            Ok(()) => Ok(location),
-            Err(_) if self.process.on_exists(&self.run.task) == OnExists::Rename => {
-                let other = self.free_name(&location).await?;
-                self.figures.location = Some(other.clone());
-                Ok(other)
-            }
-            Err(busy) => Err(busy),
-        }
+        let location = named.filter(|_| !renamed).or(breakpoint.as_ref().map(|info| &info.location));
+        let location = location.or(completion.as_ref().map(|record| &record.location)).or(named).cloned();
+        let recorded = breakpoint.is_some();
+        Ok(Known { location, breakpoint, completion, recorded, ..Known::default() })
     }
 
     async fn attempt(&mut self, known: &mut Known, cause: Option<ResumeFailedCause>) -> Result<Attempt> {
@@ -217,50 +160,13 @@ impl Call<'_> {
             (Some(info), None) => self.reopen(info).await?,
             (_, cause) => Err(cause.unwrap_or(ResumeFailedCause::InfoDirty)),
         };
-        match resumed {
+        let attempt = match resumed {
             Ok(opened) => self.go_on(known, opened).await,
             Err(cause) => self.begin(known, cause).await,
-        }
-    }
-
-    /// Opens the part of an earlier run, if its bytes can be trusted.
-    async fn reopen(&mut self, mut info: BreakpointInfo) -> Result<Result<Opened, ResumeFailedCause>> {
-        if !self.env.output.capability().resume {
-            return Ok(Err(ResumeFailedCause::OutputStreamNotSupport));
-        }
-        (self.claim)(&info.location)?;
-        let Some(stream) = self.env.output.open_part(&info.part, OpenMode::Existing).await? else {
-            return Ok(Err(ResumeFailedCause::FileNotExist));
         };
-        let boot = self.env.output.boot_id().await;
-        let part = PartFacts {
-            identity: stream.identity(),
-            length: stream.initial_length(),
-            boot: boot.clone(),
-            trusting: self.run.is_trusting(),
-        };
-        match resume::resume(&info, &part) {
-            Ok(blocks) => {
-                info.blocks = blocks;
-                info.boot = boot;
-                self.settle_written(&mut info, stream.as_ref()).await?;
-                Ok(Ok(Opened { stream, info }))
-            }
-            Err(cause) => {
-                stream.close().await?;
-                Ok(Err(cause))
-            }
-        }
-    }
-
-    /// What the last run wrote and could not sync becomes safe now, so that it need never be doubted again.
-    async fn settle_written(&mut self, info: &mut BreakpointInfo, stream: &dyn OutputStream) -> Result<()> {
-        let unsynced = info.blocks.iter().any(|block| block.synced < block.written);
-        if unsynced && self.is_durable() {
-            stream.flush_and_sync().await?;
-            info.blocks.iter_mut().for_each(|block| block.synced = block.written);
-        }
-        Ok(())
+        // Whatever comes next, this attempt may have been recorded.
+        known.recorded = true;
+        attempt
     }
 
     /// Goes on with what an earlier run has left.
@@ -273,7 +179,7 @@ impl Call<'_> {
         let connections = self.connections(facts, &version);
         info.blocks = plan::resume(&info.blocks, connections, self.run.strategy().smallest_block());
         let ledger = Arc::new(Ledger::new(info));
-        let mut transfer = self.transfer(ledger, stream, version.clone());
+        let transfer = self.transfer(ledger, stream, version.clone());
         let Some(block) = transfer.ledger.claim() else {
             return self.fetch(known, transfer, None, 0).await;
         };
@@ -295,7 +201,6 @@ impl Call<'_> {
             }
             _ => (Scope::Block(block), Some(answer)),
         };
-        transfer.spliceable = true;
         self.run.hub.publish(|| Event::FromBreakpoint { info: Arc::new(transfer.ledger.info()) });
         self.env.recorder.store().start(self.run.task.id(), true);
         self.fetch(known, transfer, Some(first), connections.get() as usize).await
@@ -303,6 +208,7 @@ impl Call<'_> {
 
     /// Begins at the first byte.
     async fn begin(&mut self, known: &mut Known, cause: ResumeFailedCause) -> Result<Attempt> {
+        self.figures.resumed = 0;
         let Some((mut answer, mut version)) = self.first_answer(known).await? else {
             return Ok(Attempt::Complete);
         };
@@ -320,7 +226,7 @@ impl Call<'_> {
             (answer, version) = self.whole_answer().await?;
         }
         let partial = answer.connected.head().status == 206;
-        let opened = self.open_fresh(&location, &answer, &version).await?;
+        let opened = self.open_fresh(known, &location, &version).await?;
         let mut facts = BlockFacts::new(version.total.unwrap_or(u64::MAX));
         facts.accepts_ranges = partial;
         let connections = self.connections(facts, &version);
@@ -351,26 +257,21 @@ impl Call<'_> {
             http::Method::GET => Some(ByteRange::new(0, PROBE)),
             _ => None,
         };
-        let rival = known.rival.take();
-        let condition = rival.as_ref().map(|(_, validators)| validators.clone());
+        let condition = known.rival.as_ref().and_then(|rival| rival.validators.clone());
         let answer = self.probe(&Ask { range, version: None, condition }).await?;
-        let (answer, version) = match version_of(&answer.verdict) {
-            Some(version) => (answer, version),
-            None if matches!(answer.verdict, ResponseVerdict::NotModified(_)) => {
-                if let (Some((file, validators)), Some(location)) = (rival, &known.location) {
-                    self.record_completion(location, &file, validators);
+        let (answer, version) = match (version_of(&answer.verdict), &answer.verdict) {
+            (Some(version), _) => (answer, version),
+            (None, ResponseVerdict::NotModified(_)) => {
+                // The condition named our own record's version, so this is about our own file.
+                if let (Some(rival), Some(location)) = (known.rival.take(), &known.location) {
+                    self.record_completion(location, &rival.file, rival.validators.unwrap_or_default());
                 }
                 return Ok(None);
             }
-            None => self.whole_answer().await?,
+            (None, _) => self.whole_answer().await?,
         };
-        if let (Some((file, _)), Some(location)) = (rival, &known.location) {
-            if existing::is_same(&file, &version.validators, version.total) {
-                self.record_completion(location, &file, version.validators);
-                return Ok(None);
-            }
-            let on_exists = self.process.on_exists(&self.run.task);
-            self.may_replace(known, on_exists)?;
+        if self.is_there_already(known, &version)? {
+            return Ok(None);
         }
         Ok(Some((answer, version)))
     }
@@ -395,79 +296,10 @@ impl Call<'_> {
             self.run.strategy().file_name(&facts)
         };
         let location = self.run.task.target().resolve(&name);
-        if self.settle(known, location).await? {
+        if self.settle(known, location).await? || self.is_there_already(known, version)? {
             return Ok(None);
         }
-        if let (Some((file, _)), Some(location)) = (known.rival.take(), known.location.clone()) {
-            if existing::is_same(&file, &version.validators, version.total) {
-                self.record_completion(&location, &file, version.validators.clone());
-                return Ok(None);
-            }
-            let on_exists = self.process.on_exists(&self.run.task);
-            self.may_replace(known, on_exists)?;
-        }
         Ok(known.location.clone())
-    }
-
-    /// Opens an empty part. Whatever the store claims of what was there is taken back, durably, before a byte of it is
-    /// overwritten.
-    async fn open_fresh(
-        &mut self,
-        location: &Location,
-        answer: &Answer,
-        version: &ResourceVersion,
-    ) -> Result<Opened> {
-        let id = self.run.task.id();
-        let name = location.file_name().unwrap_or_default();
-        let part = location.with_file_name(&self.process.part_name(&name));
-        let stream = self.env.output.open_part(&part, OpenMode::Create).await?;
-        let stream = stream.ok_or_else(|| Error::new(ErrorKind::Unexpected, "the output made no part"))?;
-        let mut info = BreakpointInfo::new(id, self.run.task.url().clone(), location.clone(), part);
-        info.identity = stream.identity();
-        info.validators = version.validators.clone();
-        info.total = version.total;
-        info.boot = self.env.output.boot_id().await;
-        info.needs_credentials = self.run.task.needs_credentials();
-        tracing::debug!(url = %okdownload_types::redacted(&answer.connected.head().url), "beginning");
-        let store = self.env.recorder.store();
-        let claims = store.breakpoints_at(location).await?;
-        // What is in the store already must not be held back: its old claims have to go first.
-        store.start(id, claims.iter().any(|claim| claim.id == id));
-        if !claims.is_empty() {
-            let level = if self.is_durable() { CommitLevel::Power } else { CommitLevel::Process };
-            let others =
-                claims.iter().filter(|claim| claim.id != id).map(|claim| Change::RemoveBreakpoint(claim.id));
-            let changes = others.chain([Change::Put(info.clone())]).collect();
-            self.env.recorder.commit(changes, level).await?;
-        }
-        if stream.initial_length() > 0 {
-            // A run that died young left no record; so little is not worth a word.
-            let small = stream.initial_length() <= Remit::THRESHOLD;
-            let ours = claims.iter().any(|claim| claim.id == id);
-            if claims.iter().any(|claim| claim.id != id) || !(ours || small) {
-                let part = &info.part;
-                self.run.hub.warn(format!("taking over {part}, which belonged to another download"));
-            }
-            stream.set_length(0).await?;
-        }
-        Ok(Opened { stream, info })
-    }
-
-    /// Makes sure that there is space for what is missing.
-    async fn make_room(&mut self, transfer: &Transfer, location: &Location) -> Result<()> {
-        let Some(total) = transfer.version.total.filter(|total| *total > PROBE) else { return Ok(()) };
-        let free = self.env.output.free_space(location).await?;
-        if let Some(free) = free.filter(|free| *free < total) {
-            return Err(Error::new(ErrorKind::NoSpace, "there is not enough space")
-                .with_context("needed", total)
-                .with_context("free", free)
-                .with_context("path", location)
-                .with_advice("make room, and start it again"));
-        }
-        if self.process.preallocate(&self.run.task, total) {
-            transfer.stream.preallocate(total).await?;
-        }
-        Ok(())
     }
 
     /// Makes a request that begins a run, as often as the strategy allows.
@@ -486,75 +318,87 @@ impl Call<'_> {
     async fn fetch(
         &mut self,
         known: &Known,
-        mut transfer_: Transfer,
+        mut shared: Transfer,
         first: Option<(Scope, Option<Answer>)>,
         connections: usize,
     ) -> Result<Attempt> {
-        let id = self.run.task.id();
-        self.env.recorder.watch(id, transfer_.ledger.clone(), self.run.hub.clone());
+        self.env.recorder.watch(self.run.task.id(), shared.ledger.clone(), self.run.hub.clone());
         let sync_every = self.is_durable().then_some(self.env.sync_interval);
         let mut next = first;
-        let outcome = loop {
-            let Some(begin) = next.take() else { break Ok(Outcome::Complete) };
-            match transfer(self.run, &transfer_, begin, connections, sync_every).await {
+        while let Some(begin) = next.take() {
+            match transfer(self.run, &shared, begin, connections, sync_every).await {
+                Ok(Outcome::Complete) => {}
                 Ok(Outcome::Whole(answer)) => {
-                    transfer_.halt = self.run.stop.child_token();
+                    shared.halt = self.run.stop.child_token();
                     next = Some((Scope::Whole, answer));
                 }
-                outcome => break outcome,
+                Ok(Outcome::StartOver(cause)) => {
+                    self.unwatch().await;
+                    shared.stream.close().await?;
+                    return Ok(Attempt::StartOver(cause));
+                }
+                Err(error) => return self.leave(&shared, error).await,
             }
-        };
-        match outcome {
-            Ok(Outcome::Complete) => self.finish(known, &transfer_).await,
-            Ok(Outcome::StartOver(cause)) => {
-                self.unwatch().await;
-                transfer_.stream.close().await?;
-                Ok(Attempt::StartOver(cause))
-            }
-            Ok(Outcome::Whole(_)) => {
-                Err(Error::new(ErrorKind::Unexpected, "a transfer went round in circles"))
-            }
-            Err(error) => self.leave(&transfer_, error).await,
         }
+        self.finish(known, &shared).await
     }
 
     /// Gives the whole part its final name.
+    ///
+    /// The order is the promise: all counters told, digest, the user's check, data synced, renamed, name synced; only
+    /// then may anybody say that it is complete.
     async fn finish(&mut self, known: &Known, transfer: &Transfer) -> Result<Attempt> {
-        self.unwatch().await;
+        if let Err(error) = self.env.recorder.record().await {
+            return self.leave(transfer, error).await;
+        }
         let info = transfer.ledger.info();
         self.figures.length = info.total;
-        let durable = self.is_durable();
-        match finish::finish(self, transfer.stream.as_ref(), &info, known.replace, durable).await {
-            Ok(record) => {
-                self.env.recorder.defer(Change::Complete(record));
-                Ok(Attempt::Complete)
-            }
+        match finish::verify(self, transfer.stream.as_ref(), &info).await {
+            Ok(()) => {}
             Err(error) if error.kind() == ErrorKind::Checksum => {
-                transfer.stream.abort().await?;
-                self.env.recorder.defer(Change::RemoveBreakpoint(info.id));
-                // Bytes of an earlier run may be to blame; those of one fresh response are what the server has.
-                if self.figures.resumed > 0 {
-                    Ok(Attempt::StartOver(ResumeFailedCause::DigestMismatch))
-                } else {
-                    Err(error)
-                }
+                return self.drop_part(transfer, error).await;
             }
-            Err(error) => self.leave(transfer, error).await,
+            Err(error) => return self.leave(transfer, error).await,
+        }
+        let replace = known.replace || self.process.on_exists(&self.run.task) == OnExists::Overwrite;
+        let options = CommitOptions::new(replace, self.is_durable(), info.validators.modified());
+        if let Err(error) = transfer.stream.commit(&info.location, options).await {
+            if self.is_durable() && error.kind() != ErrorKind::AlreadyExists {
+                // It may have been the sync that failed.
+                transfer.ledger.void_unsynced();
+            }
+            return self.leave(transfer, error).await;
+        }
+        self.env.recorder.forget(info.id);
+        let record = finish::record(self, &info).await;
+        self.env.recorder.defer(Change::Complete(record));
+        Ok(Attempt::Complete)
+    }
+
+    /// Ends a run whose part has the wrong digest: nothing of it can be used. Bytes of an earlier run may be to blame,
+    /// so then it starts over; those of one fresh response are what the server has.
+    async fn drop_part(&mut self, transfer: &Transfer, error: Error) -> Result<Attempt> {
+        let id = self.run.task.id();
+        self.env.recorder.forget(id);
+        self.env.recorder.defer(Change::RemoveBreakpoint(id));
+        transfer.stream.abort().await?;
+        if self.figures.resumed > 0 {
+            Ok(Attempt::StartOver(ResumeFailedCause::DigestMismatch))
+        } else {
+            Err(error)
         }
     }
 
     /// Ends a run that failed: what is there is recorded and kept; an empty part is not.
     async fn leave<T>(&mut self, transfer: &Transfer, error: Error) -> Result<T> {
         self.unwatch().await;
-        let id = self.run.task.id();
         let closed = if transfer.ledger.written() == 0 {
-            self.env.recorder.defer(Change::RemoveBreakpoint(id));
+            self.env.recorder.defer(Change::RemoveBreakpoint(self.run.task.id()));
             transfer.stream.abort().await
         } else {
             transfer.stream.close().await
         };
-        let told = self.env.recorder.store().end(id).await;
-        for failed in [closed, told].into_iter().filter_map(Result::err) {
+        if let Err(failed) = closed {
             self.run.hub.warn(failed.to_string());
         }
         Err(error)
@@ -564,16 +408,6 @@ impl Call<'_> {
         if let Err(error) = self.env.recorder.unwatch(self.run.task.id()).await {
             self.run.hub.warn(format!("progress could not be recorded: {error}"));
         }
-    }
-
-    /// Remembers that a file which is there is this download, whole.
-    fn record_completion(&mut self, location: &Location, file: &Stat, validators: Validators) {
-        self.figures.length = Some(file.length);
-        let task = &self.run.task;
-        let mut record = CompletionRecord::new(task.id(), task.url().clone(), location.clone(), file.length);
-        record.modified = file.modified.and_then(existing::nanoseconds);
-        record.validators = validators;
-        self.env.recorder.defer(Change::Complete(record));
     }
 
     fn transfer(
@@ -606,7 +440,7 @@ impl Call<'_> {
     }
 
     /// Whether bytes of several responses may be put together.
-    fn is_spliceable(&self, version: &ResourceVersion) -> bool {
+    pub(crate) fn is_spliceable(&self, version: &ResourceVersion) -> bool {
         let repeatable = self.run.task.method() == http::Method::GET;
         repeatable && (version.validators.is_strong() || self.run.is_trusting())
     }

@@ -1,6 +1,6 @@
 //! Digests over a finished part.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use md5::Md5;
 use okdownload_output::OutputStream;
@@ -9,17 +9,37 @@ use sha1::Sha1;
 use sha2::digest::DynDigest;
 use sha2::{Sha256, Sha512};
 
+use crate::run::{Run, canceled};
+use crate::sync::lock;
+
+/// How much is read before somebody looks whether the run was told to stop.
+const SLICE: u64 = 16 << 20;
+
 /// Reads the part once and compares.
 ///
 /// # Errors
-/// `Checksum`, with both digests.
-pub(crate) async fn check(stream: &dyn OutputStream, length: u64, expected: &Digest) -> Result<()> {
+/// `Checksum`, with both digests; `Canceled`.
+pub(crate) async fn check(
+    run: &Run,
+    stream: &dyn OutputStream,
+    length: u64,
+    expected: &Digest,
+) -> Result<()> {
     let hasher = Arc::new(Mutex::new(hasher(expected.algorithm())));
-    let feed = hasher.clone();
-    let consumer =
-        Box::new(move |bytes: &[u8]| feed.lock().unwrap_or_else(PoisonError::into_inner).update(bytes));
-    stream.scan(0..length, consumer).await?;
-    let value = hasher.lock().unwrap_or_else(PoisonError::into_inner).finalize_reset();
+    let mut start = 0;
+    while start < length {
+        if run.stop.is_cancelled() {
+            break;
+        }
+        let end = length.min(start + SLICE);
+        let feed = hasher.clone();
+        stream.scan(start..end, Box::new(move |bytes: &[u8]| lock(&feed).update(bytes))).await?;
+        start = end;
+    }
+    if run.stop.is_cancelled() {
+        return Err(canceled());
+    }
+    let value = lock(&hasher).finalize_reset();
     if *value == *expected.value() {
         return Ok(());
     }

@@ -200,25 +200,26 @@ impl Dispatcher {
         }
     }
 
-    /// Stops a task so that it can be resumed. Returns whether it paused now; a running one does when its run is over.
-    pub(crate) fn pause(&self, id: TaskId) -> bool {
+    /// Stops a task so that it can be resumed. Gives it back if it paused now; a running one does when its run is over.
+    pub(crate) fn pause(&self, id: TaskId) -> Option<Arc<Entry>> {
         let mut state = self.state();
-        let Some(slot) = state.slots.get_mut(&id) else { return false };
-        let turn = slot.turn;
+        let slot = state.slots.get_mut(&id)?;
+        let (turn, entry) = (slot.turn, slot.entry.clone());
         match &mut slot.phase {
             Phase::Waiting => {
                 slot.phase = Phase::Paused;
                 state.waiting.remove(&turn);
-                true
+                Some(entry)
             }
             Phase::Running { stop, after, .. } => {
+                // Who was told to end does not pause.
                 if *after != After::End || !stop.is_cancelled() {
                     *after = After::Pause;
                     stop.cancel();
                 }
-                false
+                None
             }
-            Phase::Paused => false,
+            Phase::Paused => None,
         }
     }
 

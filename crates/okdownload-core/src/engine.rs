@@ -12,10 +12,11 @@ use okdownload_output::OutputStreamFactory;
 use okdownload_store::DownloadStore;
 use okdownload_strategy::{DownloadStrategy, ProcessFileStrategy};
 use okdownload_types::{DownloadTask, EndCause, Error, ErrorKind, Result, TaskEnd, TaskId};
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 
 use crate::builder::OkDownloadBuilder;
 use crate::call::{Call, Env, Figures};
@@ -28,6 +29,7 @@ use crate::order::Recorder;
 use crate::request_builder::TaskRequest;
 use crate::run::Run;
 use crate::runtime::Home;
+use crate::sync::lock;
 use crate::throttle::Throttle;
 
 /// A download engine. Cheap to clone: clones share everything. A program may have as many engines as it likes.
@@ -158,11 +160,12 @@ impl OkDownload {
         self.cancel_all();
         self.engine.spawned.close();
         self.engine.spawned.wait().await;
-        if let Some(ticking) = self.engine.ticking.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        if let Some(ticking) = lock(&self.engine.ticking).take() {
             ticking.abort();
         }
-        self.engine.recorder.record().await?;
-        self.engine.recorder.store().close().await
+        let recorded = self.engine.recorder.record().await;
+        let closed = self.engine.recorder.store().close().await;
+        recorded.and(closed)
     }
 
     /// [`shutdown`](OkDownload::shutdown) for synchronous programs: blocks this thread.
@@ -185,14 +188,36 @@ impl Engine {
             (listener, entry.hub.subscribe())
         });
         for (listener, events) in monitor.into_iter().chain(listeners) {
-            self.spawn(deliver(self.parts.executor.clone(), entry.task.clone(), listener, events));
+            let delivery =
+                self.spawn(deliver(self.parts.executor.clone(), entry.task.clone(), listener, events));
+            lock(&entry.deliveries).extend(delivery);
         }
     }
 
-    fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
+    fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) -> Option<JoinHandle<()>> {
         match self.home.handle() {
-            Ok(handle) => drop(self.spawned.spawn_on(future, &handle)),
-            Err(error) => tracing::error!(%error),
+            Ok(handle) => Some(self.spawned.spawn_on(future, &handle)),
+            Err(error) => {
+                tracing::error!(%error);
+                None
+            }
+        }
+    }
+
+    /// Tells a task's end. The engine lives until its listeners have heard it, even if nobody else holds it.
+    fn end(self: &Arc<Self>, entry: &Entry, end: TaskEnd) {
+        entry.hub.finish(end);
+        let deliveries = std::mem::take(&mut *lock(&entry.deliveries));
+        if !deliveries.is_empty() {
+            let engine = self.clone();
+            self.spawn(async move {
+                for delivery in deliveries {
+                    if let Err(error) = delivery.await {
+                        tracing::error!(%error, "a listener missed its end");
+                    }
+                }
+                drop(engine);
+            });
         }
     }
 
@@ -210,13 +235,13 @@ impl Engine {
 
     fn admit(self: &Arc<Self>, entry: &Arc<Entry>, at_once: bool) -> Option<Option<CancellationToken>> {
         let ready = self.home.handle().map_err(TaskEnd::failed);
-        match ready.and_then(|handle| {
-            self.tick_on(&handle);
-            self.dispatcher.admit(entry.clone(), at_once)
-        }) {
-            Ok(stop) => Some(stop),
+        match ready.and_then(|handle| Ok((self.dispatcher.admit(entry.clone(), at_once)?, handle))) {
+            Ok((stop, handle)) => {
+                self.tick_on(&handle);
+                Some(stop)
+            }
             Err(end) => {
-                entry.hub.finish(end);
+                self.end(entry, end);
                 None
             }
         }
@@ -224,7 +249,7 @@ impl Engine {
 
     /// Lets the recorder tick, from the first task on.
     fn tick_on(&self, handle: &tokio::runtime::Handle) {
-        let mut ticking = self.ticking.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut ticking = lock(&self.ticking);
         if ticking.is_none() {
             let recorder = self.recorder.clone();
             *ticking = Some(handle.spawn(async move { recorder.run().await }).abort_handle());
@@ -241,7 +266,7 @@ impl Engine {
     pub(crate) fn cancel(self: &Arc<Self>, id: TaskId) -> bool {
         match self.dispatcher.cancel(id) {
             Cancel::Ends(entry) => {
-                entry.hub.finish(TaskEnd::new(EndCause::Canceled));
+                self.end(&entry, TaskEnd::new(EndCause::Canceled));
                 true
             }
             Cancel::Stops => true,
@@ -249,8 +274,10 @@ impl Engine {
         }
     }
 
-    pub(crate) fn pause(self: &Arc<Self>, id: TaskId) {
-        self.dispatcher.pause(id);
+    pub(crate) fn pause(&self, id: TaskId) {
+        if let Some(paused) = self.dispatcher.pause(id) {
+            paused.hub.publish(|| Event::Paused);
+        }
     }
 
     pub(crate) fn resume(self: &Arc<Self>, id: TaskId) {
@@ -261,19 +288,26 @@ impl Engine {
     /// One run of a task, from its turn to what comes after it.
     async fn drive(self: Arc<Self>, entry: Arc<Entry>, stop: CancellationToken) {
         let id = entry.task.id();
-        let run = AssertUnwindSafe(self.run(&entry, stop)).catch_unwind().await;
+        let span = tracing::info_span!("task", %id);
+        let run = AssertUnwindSafe(self.run(&entry, stop)).catch_unwind().instrument(span).await;
         let end = run.unwrap_or_else(|_| {
+            self.recorder.forget(id);
             TaskEnd::failed(
                 Error::new(ErrorKind::Unexpected, "a part of the engine panicked")
                     .with_advice("this is a bug; please report it"),
             )
         });
-        if self.dispatcher.finished(id, end.cause == EndCause::Canceled) {
-            entry.hub.finish(end);
+        let ended = self.dispatcher.finished(id, end.cause == EndCause::Canceled);
+        // The next one need not wait for this one's end to be told.
+        self.pump();
+        if let Err(error) = self.recorder.told(id).await {
+            entry.hub.warn(format!("the end of a download could not be recorded: {error}"));
+        }
+        if ended {
+            self.end(&entry, end);
         } else {
             entry.hub.publish(|| Event::Paused);
         }
-        self.pump();
     }
 
     async fn run(&self, entry: &Entry, stop: CancellationToken) -> TaskEnd {
@@ -287,7 +321,7 @@ impl Engine {
             stop,
             [self.throttle.clone(), entry.throttle.clone()],
             strategy.unwrap_or(&self.parts.strategy).clone(),
-            self.random.lock().unwrap_or_else(PoisonError::into_inner).fork(),
+            lock(&self.random).fork(),
         );
         let env = Env {
             output: parts.output.clone().unwrap_or_else(|| self.parts.output.clone()),
@@ -297,7 +331,7 @@ impl Engine {
         let claim = |place: &_| self.dispatcher.claim(entry.task.id(), place);
         let process = process.unwrap_or(&self.parts.process).clone();
         let mut call = Call { env: &env, run: &run, process, claim: &claim, figures: Figures::default() };
-        let result = live_until(&mut call, started).await;
+        let result = live_until(&mut call).await;
         let mut end = result.map_or_else(TaskEnd::failed, |()| TaskEnd::new(EndCause::Completed));
         end.location = call.figures.location;
         end.length = call.figures.length;
@@ -309,7 +343,7 @@ impl Engine {
 }
 
 /// The call's life, within the task's total time.
-async fn live_until(call: &mut Call<'_>, started: Instant) -> Result<()> {
+async fn live_until(call: &mut Call<'_>) -> Result<()> {
     let run = call.run;
     let Some(total) = run.task.timeouts().total else { return call.live().await };
     let life = call.live();
@@ -317,7 +351,7 @@ async fn live_until(call: &mut Call<'_>, started: Instant) -> Result<()> {
     tokio::select! {
         biased;
         result = &mut life => return result,
-        () = tokio::time::sleep_until(started + total) => {}
+        () = tokio::time::sleep(total) => {}
     }
     // It is told to stop, not dropped: what is there is to be recorded and closed.
     run.stop.cancel();

@@ -1,11 +1,12 @@
 //! A task within an engine.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use okdownload_connection::ConnectionFactory;
 use okdownload_output::OutputStreamFactory;
 use okdownload_strategy::{DownloadStrategy, ProcessFileStrategy};
 use okdownload_types::DownloadTask;
+use tokio::task::JoinHandle;
 
 use crate::hub::Hub;
 use crate::throttle::Throttle;
@@ -17,6 +18,8 @@ pub(crate) struct Entry {
     pub(crate) hub: Arc<Hub>,
     pub(crate) throttle: Arc<Throttle>,
     pub(crate) parts: TaskParts,
+    /// Those who tell its listeners.
+    pub(crate) deliveries: Mutex<Vec<JoinHandle<()>>>,
 }
 
 /// Parts that one task has in place of its engine's.
@@ -37,6 +40,6 @@ impl Entry {
     pub(crate) fn with_parts(task: DownloadTask, parts: TaskParts) -> Self {
         let hub = Arc::new(Hub::new(task.progress_interval()));
         let throttle = Arc::new(Throttle::new(task.rate_limit()));
-        Self { task, hub, throttle, parts }
+        Self { task, hub, throttle, parts, deliveries: Mutex::default() }
     }
 }

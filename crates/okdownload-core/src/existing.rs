@@ -12,8 +12,8 @@ pub(crate) enum Existing {
     Complete,
     /// It is this download, whole, and only the record of it is missing: the last run died after the rename.
     CompleteUnrecorded,
-    /// Ask the server whether it is this version; if not, do what the [`OnExists`] says.
-    Ask(Validators),
+    /// Look whether the server has just this file, by time and length; if not, do what the [`OnExists`] says.
+    Compare,
     /// It is this download, whole; ask the server whether it has another version by now.
     AskForNews(Validators),
     /// Keep it, and be done.
@@ -53,7 +53,8 @@ pub(crate) fn decide(facts: &ExistingFacts<'_>) -> Existing {
         OnExists::Rename => Existing::Rename,
         OnExists::Skip => Existing::Skip,
         // Even an error wants to be sure first: a run that was killed after its last rename may have left no record.
-        _ => Existing::Ask(Validators::new(None, facts.file.modified, None)),
+        // The server is not asked by a condition: that its file is no newer does not say that it is this one.
+        _ => Existing::Compare,
     }
 }
 
@@ -152,10 +153,10 @@ mod tests {
         info.identity = IDENTITY;
         assert_eq!(decision(None, Some(&info), OnExists::Error, true), Existing::CompleteUnrecorded);
         info.blocks = vec![BlockInfo::new(0, Some(5)).with_progress(4, 4)];
-        assert!(matches!(decision(None, Some(&info), OnExists::Error, true), Existing::Ask(_)));
+        assert!(matches!(decision(None, Some(&info), OnExists::Error, true), Existing::Compare));
         info.blocks.clear();
         info.identity = Some(FileIdentity::new(8, None));
-        assert!(matches!(decision(None, Some(&info), OnExists::Error, true), Existing::Ask(_)));
+        assert!(matches!(decision(None, Some(&info), OnExists::Error, true), Existing::Compare));
     }
 
     #[test]
@@ -163,9 +164,8 @@ mod tests {
         assert_eq!(decision(None, None, OnExists::Skip, true), Existing::Skip);
         assert_eq!(decision(None, None, OnExists::Overwrite, true), Existing::Replace);
         assert_eq!(decision(None, None, OnExists::Rename, true), Existing::Rename);
-        let asked = Existing::Ask(Validators::new(None, at(9), None));
-        assert_eq!(decision(None, None, OnExists::Error, true), asked);
-        assert_eq!(decision(None, None, OnExists::Update, true), asked);
+        assert_eq!(decision(None, None, OnExists::Error, true), Existing::Compare);
+        assert_eq!(decision(None, None, OnExists::Update, true), Existing::Compare);
     }
 
     #[test]

@@ -1,40 +1,40 @@
-//! From a whole part to a finished file.
+//! What is checked before a part gets its final name, and what is remembered after.
 
-use okdownload_output::{CommitOptions, OutputStream};
+use okdownload_output::OutputStream;
 use okdownload_types::{BreakpointInfo, CompletionRecord, Error, ErrorKind, Result};
 
 use crate::call::Call;
 use crate::digest;
 use crate::existing::nanoseconds;
 
-/// Checks the part, gives it its final name and says what to record of it.
-///
-/// The order is the promise: digest, the user's check, data synced, renamed, name synced; only then may anybody say
-/// that it is complete.
-pub(crate) async fn finish(
+/// Checks the part by all that is known: its length, the user's digest, the user's own check.
+pub(crate) async fn verify(
     call: &mut Call<'_>,
     stream: &dyn OutputStream,
     info: &BreakpointInfo,
-    replace: bool,
-    durable: bool,
-) -> Result<CompletionRecord> {
+) -> Result<()> {
     let length = info.written();
     if info.total != Some(length) {
         return Err(Error::new(ErrorKind::Unexpected, "a part that is not whole was taken for whole"));
     }
     if let Some(expected) = call.run.task.digest() {
-        digest::check(stream, length, expected).await?;
+        digest::check(call.run, stream, length, expected).await?;
     }
     call.process.check(&call.run.task, &info.part).await?;
-    let modified = info.validators.modified();
-    stream.commit(&info.location, CommitOptions::new(replace, durable, modified)).await?;
-    let mut record = CompletionRecord::new(info.id, info.url.clone(), info.location.clone(), length);
+    if call.run.stop.is_cancelled() { Err(crate::run::canceled()) } else { Ok(()) }
+}
+
+/// What to remember of a finished file.
+pub(crate) async fn record(call: &Call<'_>, info: &BreakpointInfo) -> CompletionRecord {
+    let mut record = CompletionRecord::new(info.id, info.url.clone(), info.location.clone(), info.written());
     record.validators = info.validators.clone();
-    record.modified = match modified {
-        Some(modified) => nanoseconds(modified),
-        None => {
-            call.env.output.stat(&info.location).await?.and_then(|file| file.modified).and_then(nanoseconds)
+    // The time that the file really has: not every file system keeps the one that was set.
+    record.modified = match call.env.output.stat(&info.location).await {
+        Ok(file) => file.and_then(|file| file.modified).and_then(nanoseconds),
+        Err(error) => {
+            tracing::warn!(%error, "a finished file cannot be looked at; it will be asked about again");
+            None
         }
     };
-    Ok(record)
+    record
 }

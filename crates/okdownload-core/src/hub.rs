@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -15,11 +15,13 @@ use tokio::time::Instant;
 
 use crate::ledger::Ledger;
 use crate::progress::{Progress, SpeedMeter};
+use crate::sync::lock;
 
 /// The events of one task.
 #[derive(Debug)]
 pub(crate) struct Hub {
-    queues: Mutex<Vec<Arc<Queue>>>,
+    /// Who listens; a stream that was dropped listens no more.
+    queues: Mutex<Vec<Weak<Queue>>>,
     progress: watch::Sender<Progress>,
     end: SetOnce<Arc<TaskEnd>>,
     interval: Duration,
@@ -56,7 +58,7 @@ impl Hub {
                 queue.close();
             }
             None => {
-                queues.push(queue.clone());
+                queues.push(Arc::downgrade(&queue));
                 self.heard.store(true, Ordering::Release);
             }
         }
@@ -67,7 +69,13 @@ impl Hub {
     pub(crate) fn publish(&self, event: impl FnOnce() -> Event) {
         if self.heard.load(Ordering::Acquire) {
             let event = event();
-            lock(&self.queues).iter().for_each(|queue| queue.push(event.clone()));
+            lock(&self.queues).retain(|queue| match queue.upgrade() {
+                Some(queue) => {
+                    queue.push(event.clone());
+                    true
+                }
+                None => false,
+            });
         }
     }
 
@@ -86,7 +94,7 @@ impl Hub {
             tracing::error!("a task ended twice");
             return;
         }
-        for queue in queues.drain(..) {
+        for queue in queues.drain(..).filter_map(|queue| queue.upgrade()) {
             queue.push(Event::TaskEnd(end.clone()));
             queue.close();
         }
@@ -137,6 +145,14 @@ impl Hub {
 
     pub(crate) async fn ended(&self) -> Arc<TaskEnd> {
         self.end.wait().await.clone()
+    }
+}
+
+/// Streams end when nothing can come any more, also without a `TaskEnd`.
+impl Drop for Hub {
+    fn drop(&mut self) {
+        let queues = lock(&self.queues);
+        queues.iter().filter_map(Weak::upgrade).for_each(|queue| queue.close());
     }
 }
 
@@ -214,10 +230,6 @@ impl Stream for Events {
             }
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

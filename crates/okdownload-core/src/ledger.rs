@@ -1,8 +1,10 @@
 //! The live counters of one run: who fetches what, how far each block is, and what of it is safe.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use okdownload_types::{BlockInfo, BreakpointInfo};
+
+use crate::sync::lock;
 
 /// The blocks of one run. Blocks keep their numbers: a split shortens one and appends another.
 #[derive(Debug)]
@@ -20,6 +22,9 @@ struct State {
     layout: u64,
     /// The layout that the store has.
     stored_layout: Option<u64>,
+    /// Whether a sync failed. Writes that were under way then may lie behind bytes that are lost, so nothing counts
+    /// any more in this run.
+    void: bool,
     /// Whether counters moved since the store was last told.
     moved: bool,
 }
@@ -82,11 +87,21 @@ impl Ledger {
     /// The ledger of a run that begins with the blocks of `info`.
     pub(crate) fn new(mut info: BreakpointInfo) -> Self {
         let blocks = std::mem::take(&mut info.blocks).into_iter().map(Live::new).collect();
-        Self { state: Mutex::new(State { info, blocks, connections: 0, layout: 1, stored_layout: None, moved: true }) }
+        Self {
+            state: Mutex::new(State {
+                info,
+                blocks,
+                connections: 0,
+                layout: 1,
+                stored_layout: None,
+                void: false,
+                moved: true,
+            }),
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// A block that is not full and that nobody works on; it is the caller's now.
@@ -147,8 +162,25 @@ impl Ledger {
     /// A piece was written.
     pub(crate) fn wrote(&self, block: usize, length: u64) {
         let mut state = self.state();
+        if state.void {
+            return;
+        }
         state.blocks[block].block.written += length;
         state.moved = true;
+    }
+
+    /// The length of the resource, learnt on the way: the block of unknown length reaches to its end. What is known
+    /// already stays.
+    pub(crate) fn set_total(&self, total: u64) {
+        let mut state = self.state();
+        if state.info.total.is_some() {
+            return;
+        }
+        state.info.total = Some(total);
+        if let Some(live) = state.blocks.iter_mut().find(|live| live.block.length.is_none()) {
+            live.block.length = Some(total.saturating_sub(live.block.start).max(live.reserved));
+        }
+        state.layout += 1;
     }
 
     /// A block of unknown length came to its clean end.
@@ -196,6 +228,9 @@ impl Ledger {
     /// What `mark` saw written is safe now.
     pub(crate) fn synced(&self, mark: &Mark) {
         let mut state = self.state();
+        if state.void {
+            return;
+        }
         for (live, written) in state.blocks.iter_mut().zip(mark) {
             live.block.synced = *written;
         }
@@ -205,6 +240,7 @@ impl Ledger {
     /// A sync failed: nothing is known of what was written since the last one that succeeded.
     pub(crate) fn void_unsynced(&self) {
         let mut state = self.state();
+        state.void = true;
         for live in &mut state.blocks {
             live.block.written = live.block.synced;
             live.reserved = live.block.synced;
@@ -360,6 +396,9 @@ mod tests {
         assert_eq!((ledger.written(), ledger.unsynced()), (5, 2));
         ledger.void_unsynced();
         assert_eq!((ledger.written(), ledger.unsynced(), ledger.missing(0)), (3, 0, (3, Some(10))));
+        // A write that was under way ends: it lies behind what is lost.
+        ledger.wrote(0, 4);
+        assert_eq!(ledger.written(), 3);
     }
 
     #[test]

@@ -11,24 +11,27 @@
 //! without bytes. Counters are absolute, so telling the store twice, or late, does no harm.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use okdownload_output::OutputStream;
 use okdownload_store::{Change, CommitLevel, DownloadStore, Remit};
 use okdownload_types::{Result, TaskId};
 use tokio::sync::Notify;
-use tokio::time::Instant;
 
 use crate::hub::Hub;
 use crate::ledger::{Ledger, Snapshot};
+use crate::sync::lock;
+
+/// How long an end may wait for others to share its batch.
+const SHARED_WAIT: Duration = Duration::from_millis(2);
 
 /// Tells the store, once a tick for all running tasks together.
 #[derive(Debug)]
 pub(crate) struct Recorder {
     store: Remit,
     tick: Duration,
-    running: Mutex<BTreeMap<TaskId, Run>>,
+    running: Mutex<BTreeMap<TaskId, Watched>>,
     /// Changes that may wait for the next tick: completions of small files share one transaction that way.
     queue: Mutex<Vec<Change>>,
     /// Only one batch is on its way at a time; a later one must not overtake it.
@@ -37,7 +40,7 @@ pub(crate) struct Recorder {
 }
 
 #[derive(Debug, Clone)]
-struct Run {
+struct Watched {
     ledger: Arc<Ledger>,
     hub: Arc<Hub>,
 }
@@ -65,7 +68,7 @@ impl Recorder {
             if self.is_idle() {
                 self.wake.notified().await;
             }
-            tokio::time::sleep_until(Instant::now() + self.tick).await;
+            tokio::time::sleep(self.tick).await;
             if let Err(error) = self.record().await {
                 tracing::warn!(%error, "progress could not be recorded; it will be tried again");
             }
@@ -74,29 +77,36 @@ impl Recorder {
 
     /// Watches the counters of a run from now on.
     pub(crate) fn watch(&self, id: TaskId, ledger: Arc<Ledger>, hub: Arc<Hub>) {
-        lock(&self.running).insert(id, Run { ledger, hub });
+        lock(&self.running).insert(id, Watched { ledger, hub });
         self.wake.notify_one();
     }
 
     /// The run is over. Its last counters are told and published before this returns.
     pub(crate) async fn unwatch(&self, id: TaskId) -> Result<()> {
         let told = self.record().await;
-        lock(&self.running).remove(&id);
+        self.forget(id);
         told
     }
 
-    /// Makes a change at the next tick.
+    /// Makes a change at the next tick, or when [`told`](Recorder::told) is asked for.
     pub(crate) fn defer(&self, change: Change) {
         lock(&self.queue).push(change);
-        self.wake.notify_one();
     }
 
-    /// Makes what was deferred about this task now, so that its next run reads what its last one left.
-    pub(crate) async fn settle(&self, id: TaskId) -> Result<()> {
-        if lock(&self.queue).iter().any(|change| change.id() == Some(id)) {
-            self.record().await?;
+    /// The run is over, and its counters need not be told any more.
+    pub(crate) fn forget(&self, id: TaskId) {
+        lock(&self.running).remove(&id);
+    }
+
+    /// Waits until what was deferred about this task is told. Those that end at about the same time share one batch.
+    pub(crate) async fn told(&self, id: TaskId) -> Result<()> {
+        let waits = || lock(&self.queue).iter().any(|change| change.id() == Some(id));
+        if waits() {
+            tokio::time::sleep(SHARED_WAIT.min(self.tick)).await;
         }
-        Ok(())
+        // Also if it was taken out of the queue: it may still be on its way.
+        let _telling = self.telling.lock().await;
+        if waits() { self.tell_queue().await } else { Ok(()) }
     }
 
     /// Makes changes now, after all that was deferred before. Only for tasks whose counters nobody watches yet; so
@@ -112,9 +122,9 @@ impl Recorder {
     /// One tick.
     pub(crate) async fn record(&self) -> Result<()> {
         let _telling = self.telling.lock().await;
-        let runs: Vec<Run> = lock(&self.running).values().cloned().collect();
+        let runs: Vec<Watched> = lock(&self.running).values().cloned().collect();
         // 1. What the counters say has been taken by the output already.
-        let news: Vec<(&Run, Snapshot)> =
+        let news: Vec<(&Watched, Snapshot)> =
             runs.iter().filter_map(|run| Some((run, run.ledger.news()?))).collect();
         // 2. The store is told.
         let changes = news.iter().map(|(_, snapshot)| change(snapshot)).collect();
@@ -151,7 +161,7 @@ impl Recorder {
     }
 
     fn is_idle(&self) -> bool {
-        lock(&self.running).is_empty() && lock(&self.queue).is_empty()
+        lock(&self.running).is_empty()
     }
 }
 
@@ -180,8 +190,4 @@ pub(crate) async fn sync(ledger: &Ledger, stream: &dyn OutputStream) -> Result<(
             Err(error)
         }
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

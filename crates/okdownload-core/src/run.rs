@@ -1,17 +1,19 @@
 //! What the modules of one run share.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use okdownload_connection::ConnectionFactory;
 use okdownload_monitor::Event;
 use okdownload_strategy::{DownloadStrategy, RetryFacts, RetryVerdict};
 use okdownload_types::{DownloadTask, Error, ErrorKind, Result};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::hub::Hub;
+use crate::sync::lock;
 use crate::throttle::Throttle;
 
 /// One run of a task.
@@ -94,13 +96,15 @@ impl Run {
         }
     }
 
-    /// Waits until this many bytes may pass all limits.
-    pub(crate) async fn pass_limits(&self, bytes: u64) -> Result<()> {
+    /// Waits until this many bytes may pass all limits. Returns whether they did before `halt`.
+    pub(crate) async fn pass_limits(&self, bytes: u64, halt: &CancellationToken) -> bool {
         self.fetched.fetch_add(bytes, Ordering::Relaxed);
         for throttle in self.throttles.iter().filter(|throttle| throttle.is_on()) {
-            self.or_stop(throttle.pass(bytes)).await?;
+            if halt.run_until_cancelled(throttle.pass(bytes)).await.is_none() {
+                return false;
+            }
         }
-        Ok(())
+        true
     }
 
     /// After a failure: waits as long as the strategy says, or gives the error back if it gives up. `furthest` is how
@@ -136,11 +140,14 @@ fn tried(error: Error, failures: u32) -> Error {
     if failures > 1 { error.with_context("tries without progress", failures) } else { error }
 }
 
+/// This long from now; a limit that is too long to be counted is as good as none.
+pub(crate) fn from_now(duration: Duration) -> Instant {
+    const FAR: Duration = Duration::from_secs(30 * 365 * 24 * 60 * 60);
+    let now = Instant::now();
+    now.checked_add(duration.min(FAR)).unwrap_or(now)
+}
+
 /// The error of a run that was told to stop.
 pub(crate) fn canceled() -> Error {
     Error::new(ErrorKind::Canceled, "the download was cancelled")
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

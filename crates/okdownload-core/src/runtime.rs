@@ -5,6 +5,8 @@ use std::sync::{Mutex, PoisonError};
 use okdownload_types::{Error, ErrorKind, Result};
 use tokio::runtime::{Builder, Handle, Runtime};
 
+use crate::sync::lock;
+
 /// The user's runtime, or one of the engine's own that begins on first use.
 #[derive(Debug)]
 pub(crate) enum Home {
@@ -26,7 +28,7 @@ impl Home {
             Self::Given(handle) => return Ok(handle.clone()),
             Self::Own(own) => own,
         };
-        let mut own = own.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut own = lock(own);
         if let Some(runtime) = own.as_ref() {
             return Ok(runtime.handle().clone());
         }

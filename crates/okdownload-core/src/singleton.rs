@@ -2,13 +2,14 @@
 
 use std::fmt;
 use std::panic::Location;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, OnceLock};
 
 use okdownload_monitor::DownloadListener;
 use okdownload_types::{DownloadTask, Result};
 
 use crate::engine::OkDownload;
 use crate::handle::TaskHandle;
+use crate::sync::lock;
 
 static SINGLETON: Slot = Slot::new();
 
@@ -30,7 +31,7 @@ impl Slot {
     }
 
     fn set(&self, engine: OkDownload, by: &'static Location<'static>) -> Result<(), SetSingletonError> {
-        let _filling = self.filling.lock().unwrap_or_else(PoisonError::into_inner);
+        let _filling = lock(&self.filling);
         let mut rejected = Some(engine);
         let filled = self.engine.get_or_init(|| match rejected.take() {
             Some(engine) => Filled { engine, by, lazily: false },
@@ -50,7 +51,7 @@ impl Slot {
         if let Some(filled) = self.engine.get() {
             return Ok(&filled.engine);
         }
-        let _filling = self.filling.lock().unwrap_or_else(PoisonError::into_inner);
+        let _filling = lock(&self.filling);
         if let Some(filled) = self.engine.get() {
             return Ok(&filled.engine);
         }

@@ -1,7 +1,7 @@
 //! Rate limits.
 
 use std::num::{NonZeroU32, NonZeroU64};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use governor::clock::Clock;
@@ -9,6 +9,8 @@ use governor::middleware::NoOpMiddleware;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 use tokio::time::Instant;
+
+use crate::sync::lock;
 
 /// Tokio's clock, so that limits work in simulated time.
 #[derive(Debug, Clone, Default)]
@@ -32,8 +34,22 @@ pub(crate) struct Throttle(Mutex<Option<Gate>>);
 #[derive(Debug, Clone)]
 struct Gate {
     limiter: Arc<Limiter>,
-    /// The most bytes that may pass at once: what 50 ms bring, so that waits are short and few.
+    /// How many bytes the limiter counts as one: high rates are counted in KiB, for it counts in whole nanoseconds.
+    unit: u64,
+    /// The most units that may pass at once: what 50 ms bring, so that waits are short and few.
     burst: NonZeroU32,
+}
+
+impl Gate {
+    fn new(bytes_per_second: NonZeroU64) -> Self {
+        let unit = if bytes_per_second.get() < 1 << 20 { 1 } else { 1 << 10 };
+        // Beyond 4 TiB/s a limit limits nothing.
+        let rate = u32::try_from(bytes_per_second.get() / unit).unwrap_or(u32::MAX);
+        let rate = NonZeroU32::new(rate).unwrap_or(NonZeroU32::MIN);
+        let burst = NonZeroU32::new(rate.get() / 20).unwrap_or(NonZeroU32::MIN);
+        let quota = Quota::per_second(rate).allow_burst(burst);
+        Self { limiter: Arc::new(RateLimiter::direct_with_clock(quota, TokioClock)), unit, burst }
+    }
 }
 
 /// The longest wait before the limit is looked at again, so that a change takes effect soon.
@@ -48,18 +64,11 @@ impl Throttle {
 
     /// Sets another limit; `None` lifts it.
     pub(crate) fn set(&self, bytes_per_second: Option<NonZeroU64>) {
-        let gate = bytes_per_second.map(|rate| {
-            // Beyond 4 GiB/s a limit limits nothing.
-            let rate = NonZeroU32::try_from(rate).unwrap_or(NonZeroU32::MAX);
-            let burst = NonZeroU32::new(rate.get() / 20).unwrap_or(NonZeroU32::MIN);
-            let quota = Quota::per_second(rate).allow_burst(burst);
-            Gate { limiter: Arc::new(RateLimiter::direct_with_clock(quota, TokioClock)), burst }
-        });
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = gate;
+        *lock(&self.0) = bytes_per_second.map(Gate::new);
     }
 
     fn gate(&self) -> Option<Gate> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        lock(&self.0).clone()
     }
 
     /// Waits until this many bytes may have passed.
@@ -67,10 +76,10 @@ impl Throttle {
         let mut left = bytes;
         while left > 0 {
             let Some(gate) = self.gate() else { return };
-            let piece = NonZeroU32::try_from(NonZeroU64::new(left).unwrap_or(NonZeroU64::MIN))
-                .map_or(gate.burst, |left| left.min(gate.burst));
+            let units = u32::try_from(left.div_ceil(gate.unit)).unwrap_or(u32::MAX);
+            let piece = NonZeroU32::new(units).map_or(gate.burst, |units| units.min(gate.burst));
             match gate.limiter.check_n(piece) {
-                Ok(Ok(())) => left -= u64::from(piece.get()),
+                Ok(Ok(())) => left = left.saturating_sub(u64::from(piece.get()) * gate.unit),
                 Ok(Err(not_until)) => {
                     let wait = not_until.wait_time_from(TokioClock.now());
                     tokio::time::sleep(wait.min(LONGEST_WAIT).max(Duration::from_millis(1))).await;
@@ -104,6 +113,17 @@ mod tests {
         }
         let passed = start.elapsed().as_secs_f64();
         assert!((4.8..5.2).contains(&passed), "{passed}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn high_rates_are_kept_too() {
+        let throttle = Throttle::new(rate(600_000_000));
+        let start = Instant::now();
+        for _ in 0..100 {
+            throttle.pass(12_000_000).await;
+        }
+        let passed = start.elapsed().as_secs_f64();
+        assert!((1.9..2.1).contains(&passed), "{passed}");
     }
 
     #[tokio::test(start_paused = true)]

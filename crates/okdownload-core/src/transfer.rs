@@ -8,11 +8,12 @@ use futures_util::stream::FuturesUnordered;
 use okdownload_strategy::SplitFacts;
 use okdownload_types::{Result, ResumeFailedCause};
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use crate::block::{Scope, Transfer, WorkEnd, work};
 use crate::connect::Answer;
 use crate::order;
-use crate::run::{Run, canceled};
+use crate::run::{Run, canceled, from_now};
 
 /// How a transfer ended.
 #[derive(Debug)]
@@ -44,7 +45,7 @@ pub(crate) async fn transfer(
     let mut crew = Crew { run, transfer, working: FuturesUnordered::new(), connections, ranged };
     crew.start(scope, first);
     let mut syncing: Option<Syncing<'_>> = None;
-    let mut next_sync = sync_every.map(|every| Instant::now() + every);
+    let mut next_sync = sync_every.map(from_now);
     let outcome = loop {
         crew.fill();
         transfer.ledger.set_connections(crew.working.len());
@@ -62,7 +63,7 @@ pub(crate) async fn transfer(
             },
             synced = wait_for(&mut syncing) => {
                 syncing = None;
-                next_sync = sync_every.map(|every| Instant::now() + every);
+                next_sync = sync_every.map(from_now);
                 if let Err(error) = synced {
                     break Err(error);
                 }
@@ -71,7 +72,7 @@ pub(crate) async fn transfer(
                 if transfer.ledger.unsynced() > 0 {
                     syncing = Some(Box::pin(order::sync(&transfer.ledger, transfer.stream.as_ref())));
                 } else {
-                    next_sync = sync_every.map(|every| Instant::now() + every);
+                    next_sync = sync_every.map(from_now);
                 }
             }
         }
@@ -115,7 +116,9 @@ impl<'a> Crew<'a> {
             self.transfer.ledger.assign(block);
         }
         let (run, transfer) = (self.run, self.transfer);
-        self.working.push(Box::pin(async move { (scope, work(run, transfer, scope, first).await) }));
+        let span = tracing::debug_span!("block", number = scope.number());
+        self.working
+            .push(Box::pin(async move { (scope, work(run, transfer, scope, first).await) }.instrument(span)));
     }
 
     /// Sets as many to work as may and as there is work for: blocks that nobody has, then halves of those that are

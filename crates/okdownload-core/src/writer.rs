@@ -73,19 +73,33 @@ impl<'a> Writer<'a> {
         let (piece, written) = (*piece, write.await);
         self.under_way = None;
         self.bytes -= piece.length;
+        if written.is_err() {
+            // What comes behind a hole must not be written: its block would count past the hole.
+            self.queue.clear();
+            self.bytes = 0;
+        }
         written?;
         self.ledger.wrote(piece.block, piece.length);
         Ok(())
     }
 
-    /// Writes all that is there. After an error, what is left is dropped: it would leave a hole.
+    /// Writes all that is there.
     pub(crate) async fn drain(&mut self) -> Result<()> {
         while self.is_busy() {
-            if let Err(error) = self.step().await {
-                self.queue.clear();
-                return Err(error);
-            }
+            self.step().await?;
         }
         Ok(())
+    }
+
+    /// Goes on writing until `future` is done.
+    pub(crate) async fn work_until<T>(&mut self, future: impl Future<Output = T>) -> Result<T> {
+        tokio::pin!(future);
+        loop {
+            tokio::select! {
+                biased;
+                output = &mut future => return Ok(output),
+                written = self.step(), if self.is_busy() => written?,
+            }
+        }
     }
 }

@@ -50,11 +50,6 @@ pub trait DownloadStrategy: DynClone + Debug + Send + Sync + 'static {
         default_split(facts)
     }
 
-    /// How many connections all tasks of an engine together may have to one host.
-    fn connections_per_host(&self) -> NonZeroU32 {
-        NonZeroU32::MIN.saturating_add(63)
-    }
-
     /// The name of a file whose target leaves it open. See [`default_file_name`].
     fn file_name(&mut self, facts: &NameFacts<'_>) -> String {
         default_file_name(facts)
@@ -68,11 +63,6 @@ pub trait DownloadStrategy: DynClone + Debug + Send + Sync + 'static {
     /// Whether, and when, to try again. See [`default_retry`].
     fn retry(&mut self, facts: &RetryFacts<'_>) -> RetryVerdict {
         default_retry(facts)
-    }
-
-    /// From how many bytes on an idle breakpoint of the same file is worth being taken over.
-    fn reuse_threshold(&self) -> u64 {
-        10 * 1024
     }
 }
 
@@ -115,18 +105,14 @@ impl BlockFacts {
 pub struct SplitFacts {
     /// How many bytes of the largest rest nobody has received yet.
     pub remaining: u64,
-    /// How many bytes a second that block's connection brings; 0 if that is not known yet.
-    pub speed: u64,
-    /// How many bytes a second the idle connection brought; 0 if that is not known yet.
-    pub idle_speed: u64,
     /// The least length of a block.
     pub smallest: u64,
 }
 
 impl SplitFacts {
-    /// Facts of this rest, with unknown speeds.
+    /// Facts of this rest.
     pub const fn new(remaining: u64, smallest: u64) -> Self {
-        Self { remaining, speed: 0, idle_speed: 0, smallest }
+        Self { remaining, smallest }
     }
 }
 
@@ -172,18 +158,9 @@ pub fn default_block_count(facts: &BlockFacts) -> NonZeroU32 {
     facts.wanted.or(NonZeroU32::new(table)).unwrap_or(NonZeroU32::MIN)
 }
 
-/// Half of the rest, or more of it the slower its connection is than the idle one; nothing where either side would get
-/// less than half of the smallest block.
+/// Half of the rest; nothing where a half would be less than half of the smallest block.
 pub fn default_split(facts: &SplitFacts) -> Option<NonZeroU64> {
-    let both_known = facts.speed > 0 && facts.idle_speed > 0;
-    let share = if both_known {
-        facts.idle_speed as f64 / (facts.idle_speed as f64 + facts.speed as f64)
-    } else {
-        0.5
-    };
-    let taken = (facts.remaining as f64 * share) as u64;
-    let pays = taken.min(facts.remaining.saturating_sub(taken)) >= facts.smallest / 2;
-    NonZeroU64::new(taken).filter(|_| pays)
+    NonZeroU64::new(facts.remaining / 2).filter(|taken| taken.get() >= facts.smallest / 2)
 }
 
 /// Temporary failures are tried again after an exponential wait with jitter, of at most 0.5 s at first, doubling, up
@@ -247,8 +224,6 @@ mod tests {
         assert_eq!(default_split(&SplitFacts::new(10 * MIB, MIB)).map(NonZeroU64::get), Some(5 * MIB));
         assert_eq!(default_split(&SplitFacts::new(MIB - 2, MIB)), None);
         assert_eq!(default_split(&SplitFacts::new(0, MIB)), None);
-        let fast_idle = SplitFacts { speed: 1, idle_speed: 3, ..SplitFacts::new(8 * MIB, MIB) };
-        assert_eq!(default_split(&fast_idle).map(NonZeroU64::get), Some(6 * MIB));
     }
 
     fn verdict(error: &Error, failures: u32) -> RetryVerdict {

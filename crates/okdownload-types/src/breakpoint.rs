@@ -140,11 +140,6 @@ impl BreakpointInfo {
         self.blocks.iter().fold(0, |sum, block| sum.saturating_add(block.written))
     }
 
-    /// One past the last byte that is claimed to be there.
-    pub fn claimed_end(&self) -> u64 {
-        self.blocks.iter().filter(|block| block.written > 0).map(BlockInfo::position).max().unwrap_or(0)
-    }
-
     /// Takes over the counters of the blocks that `progress` names by their start; returns whether all were found.
     pub fn apply(&mut self, progress: &[BlockInfo]) -> bool {
         let mut all = true;
@@ -205,7 +200,7 @@ mod tests {
         let mut info = BreakpointInfo::new(id, url, place.clone(), place);
         info.blocks = vec![BlockInfo::new(0, Some(10)), BlockInfo::new(10, Some(10))];
         assert!(info.apply(&[BlockInfo::new(10, None).with_progress(4, 2)]));
-        assert_eq!((info.written(), info.claimed_end()), (4, 14));
+        assert_eq!(info.written(), 4);
         assert!(!info.apply(&[BlockInfo::new(5, None)]));
     }
 }

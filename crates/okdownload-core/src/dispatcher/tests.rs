@@ -74,8 +74,8 @@ fn pause_and_resume() {
     let (a, b) = (admit(&dispatcher, "a", 0), admit(&dispatcher, "b", 0));
     assert_eq!(started(&dispatcher), [a]);
     // A waiting one pauses at once, a running one when its run is over.
-    assert!(dispatcher.pause(b));
-    assert!(!dispatcher.pause(a));
+    assert!(dispatcher.pause(b).is_some());
+    assert!(dispatcher.pause(a).is_none());
     assert!(!dispatcher.finished(a, true));
     assert_eq!(dispatcher.task_state(a), Some(TaskState::Paused));
     assert_eq!(started(&dispatcher), []);

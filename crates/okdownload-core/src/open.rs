@@ -1,0 +1,169 @@
+//! The part: opened where an earlier run left it, or anew, and never before the store knows.
+
+use std::sync::Arc;
+
+use okdownload_output::{OpenMode, OutputStream};
+use okdownload_store::{Change, CommitLevel, DownloadStore, Remit};
+use okdownload_types::{
+    BreakpointInfo, Error, ErrorKind, Location, ResourceVersion, Result, ResumeFailedCause,
+};
+
+use crate::block::Transfer;
+use crate::call::{Call, Known, Opened, PROBE};
+use crate::resume::{self, PartFacts};
+
+impl Call<'_> {
+    /// Opens the part of an earlier run, if its bytes can be trusted.
+    pub(crate) async fn reopen(
+        &mut self,
+        mut info: BreakpointInfo,
+    ) -> Result<Result<Opened, ResumeFailedCause>> {
+        if !self.env.output.capability().resume {
+            return Ok(Err(ResumeFailedCause::OutputStreamNotSupport));
+        }
+        if self.run.task.method() != http::Method::GET {
+            return Ok(Err(ResumeFailedCause::InfoDirty));
+        }
+        (self.claim)(&info.location)?;
+        let Some(stream) = self.env.output.open_part(&info.part, OpenMode::Existing).await? else {
+            return Ok(Err(ResumeFailedCause::FileNotExist));
+        };
+        let boot = self.env.output.boot_id().await;
+        let part = PartFacts {
+            identity: stream.identity(),
+            length: stream.initial_length(),
+            boot: boot.clone(),
+            trusting: self.run.is_trusting(),
+        };
+        match resume::resume(&info, &part) {
+            Ok(blocks) => {
+                info.blocks = blocks;
+                info.boot = boot;
+                self.settle_written(&mut info, stream.as_ref()).await?;
+                Ok(Ok(Opened { stream, info }))
+            }
+            Err(cause) => {
+                stream.close().await?;
+                Ok(Err(cause))
+            }
+        }
+    }
+
+    /// What the last run wrote and could not sync becomes safe now, so that it need never be doubted again. If that
+    /// fails, it is gone, and a later sync that succeeds must not be taken for this one.
+    pub(crate) async fn settle_written(
+        &mut self,
+        info: &mut BreakpointInfo,
+        stream: &dyn OutputStream,
+    ) -> Result<()> {
+        let unsynced = info.blocks.iter().any(|block| block.synced < block.written);
+        if !unsynced || !self.is_durable() {
+            return Ok(());
+        }
+        let synced = stream.flush_and_sync().await;
+        for block in &mut info.blocks {
+            match synced {
+                Ok(()) => block.synced = block.written,
+                Err(_) => block.written = block.synced,
+            }
+        }
+        if synced.is_err() {
+            self.env.recorder.commit(vec![Change::Put(info.clone())], CommitLevel::Power).await?;
+            stream.close().await?;
+        }
+        synced
+    }
+
+    /// Opens an empty part, and takes back, durably, whatever the store claims of bytes that were there.
+    pub(crate) async fn open_fresh(
+        &mut self,
+        known: &Known,
+        location: &Location,
+        version: &ResourceVersion,
+    ) -> Result<Opened> {
+        let name = location.file_name().unwrap_or_default();
+        let part = location.with_file_name(&self.process.part_name(&name));
+        let (stream, dropped) = self.empty_part(&part).await?;
+        let mut info =
+            BreakpointInfo::new(self.run.task.id(), self.run.task.url().clone(), location.clone(), part);
+        info.identity = stream.identity();
+        info.validators = version.validators.clone();
+        info.total = version.total;
+        info.boot = self.env.output.boot_id().await;
+        info.needs_credentials = self.run.task.needs_credentials();
+        match self.take_back_claims(known, &info, dropped).await {
+            Ok(()) => Ok(Opened { stream, info }),
+            Err(error) => {
+                stream.abort().await?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Opens a part without bytes; says how many were dropped for that.
+    ///
+    /// What was there is removed rather than cut: with the new file's identity, no record of the old one is believed
+    /// any more, whatever store it is in.
+    pub(crate) async fn empty_part(&self, part: &Location) -> Result<(Arc<dyn OutputStream>, u64)> {
+        let make = || async {
+            let stream = self.env.output.open_part(part, OpenMode::Create).await?;
+            stream.ok_or_else(|| Error::new(ErrorKind::Unexpected, "the output made no part"))
+        };
+        let stream = make().await?;
+        let dropped = stream.initial_length();
+        if dropped == 0 {
+            return Ok((stream, 0));
+        }
+        stream.abort().await?;
+        let stream = make().await?;
+        if stream.initial_length() > 0 {
+            stream.close().await?;
+            return Err(Error::new(ErrorKind::FileBusy, "somebody else is writing the part")
+                .with_context("path", part));
+        }
+        Ok((stream, dropped))
+    }
+
+    pub(crate) async fn take_back_claims(
+        &mut self,
+        known: &Known,
+        info: &BreakpointInfo,
+        dropped: u64,
+    ) -> Result<()> {
+        let store = self.env.recorder.store();
+        let mut others = store.breakpoints_at(&info.location).await?;
+        others.retain(|claim| claim.id != info.id);
+        // What is in the store already must not be held back: its old claims have to go first.
+        store.start(info.id, known.recorded);
+        if known.recorded || !others.is_empty() {
+            let level = if self.is_durable() { CommitLevel::Power } else { CommitLevel::Process };
+            let removed = others.iter().map(|claim| Change::RemoveBreakpoint(claim.id));
+            let changes = removed.chain([Change::Put(info.clone())]).collect();
+            self.env.recorder.commit(changes, level).await?;
+        }
+        // A run that died young left no record; so little is not worth a word.
+        let nobodys = !known.recorded && dropped > Remit::THRESHOLD;
+        if !others.is_empty() || nobodys {
+            let part = &info.part;
+            self.run.hub.warn(format!("taking over {part}, which belonged to another download"));
+        }
+        Ok(())
+    }
+
+    /// Makes sure that there is space for what is missing.
+    pub(crate) async fn make_room(&mut self, transfer: &Transfer, location: &Location) -> Result<()> {
+        let Some(total) = transfer.version.total.filter(|total| *total > PROBE) else { return Ok(()) };
+        let free = self.env.output.free_space(location).await?;
+        if let Some(free) = free.filter(|free| *free < total) {
+            return Err(Error::new(ErrorKind::NoSpace, "there is not enough space")
+                .with_context("needed", total)
+                .with_context("free", free)
+                .with_context("path", location)
+                .with_advice("make room, and start it again"));
+        }
+        if self.process.preallocate(&self.run.task, total) {
+            transfer.stream.preallocate(total).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,136 @@
+//! The final name: what stands there already, whose it is, and which name to take instead.
+
+use okdownload_output::{Stat, StatKind};
+use okdownload_store::Change;
+use okdownload_types::{
+    BreakpointInfo, CompletionRecord, Error, ErrorKind, Location, OnExists, ResourceVersion, Result,
+    Validators,
+};
+
+use crate::call::{Call, Known};
+use crate::existing::{self, Existing, ExistingFacts};
+
+impl Call<'_> {
+    /// Looks at what has the final name. Returns whether nothing is left to do.
+    pub(crate) async fn settle(&mut self, known: &mut Known, location: Location) -> Result<bool> {
+        self.figures.location = Some(location.clone());
+        let Some(file) = self.env.output.stat(&location).await? else {
+            known.location = Some(location);
+            return Ok(false);
+        };
+        if file.kind != StatKind::File {
+            let what = if file.kind == StatKind::Directory { "a directory" } else { "no regular file" };
+            return Err(Error::new(ErrorKind::AlreadyExists, format!("the target is {what}"))
+                .with_context("path", &location)
+                .with_advice("choose another name"));
+        }
+        let on_exists = self.process.on_exists(&self.run.task);
+        let decision = existing::decide(&ExistingFacts {
+            location: &location,
+            file: &file,
+            record: known.completion.as_ref(),
+            breakpoint: known.breakpoint.as_ref(),
+            on_exists,
+            pass: self.run.task.pass_if_already_completed(),
+        });
+        tracing::debug!(?decision, "something has the final name");
+        known.location = Some(location.clone());
+        match decision {
+            Existing::Complete | Existing::Skip => {
+                self.figures.length = Some(file.length);
+                return Ok(true);
+            }
+            Existing::CompleteUnrecorded => {
+                let validators =
+                    known.breakpoint.as_ref().map(|info| info.validators.clone()).unwrap_or_default();
+                self.record_completion(&location, &file, validators);
+                return Ok(true);
+            }
+            Existing::Replace => known.replace = true,
+            Existing::Rename => {
+                let free = self.free_name(&location).await?;
+                if let Some(info) = &mut known.breakpoint {
+                    info.location = free.clone();
+                }
+                known.location = Some(free);
+            }
+            // Who is in the middle of a download knows that the file is another one.
+            Existing::Compare | Existing::AskForNews(_) if is_under_way(known.breakpoint.as_ref(), &file) => {
+                self.may_replace(known, on_exists)?;
+            }
+            Existing::Compare => known.set_rival(file, None),
+            Existing::AskForNews(validators) => known.set_rival(file, Some(validators)),
+        }
+        self.figures.location.clone_from(&known.location);
+        Ok(false)
+    }
+
+    pub(crate) fn may_replace(&self, known: &mut Known, on_exists: OnExists) -> Result<()> {
+        if on_exists == OnExists::Update {
+            known.replace = true;
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::AlreadyExists, "a file of that name is there, and it is not this download")
+            .with_context("path", known.location.as_ref().map_or(String::new(), ToString::to_string))
+            .with_advice(
+                "choose another name, or say that it may be overwritten, skipped, renamed or updated",
+            ))
+    }
+
+    /// Whether the file that has the final name is what the answer brings; then nothing is left to do. If there is one
+    /// and it is not, it is an error, or may be replaced.
+    pub(crate) fn is_there_already(&mut self, known: &mut Known, version: &ResourceVersion) -> Result<bool> {
+        let (Some(rival), Some(location)) = (known.rival.take(), known.location.clone()) else {
+            return Ok(false);
+        };
+        if existing::is_same(&rival.file, &version.validators, version.total) {
+            self.record_completion(&location, &rival.file, version.validators.clone());
+            return Ok(true);
+        }
+        let on_exists = self.process.on_exists(&self.run.task);
+        self.may_replace(known, on_exists)?;
+        Ok(false)
+    }
+
+    pub(crate) async fn free_name(&mut self, taken: &Location) -> Result<Location> {
+        const MOST: u32 = 10_000;
+        // Numbers count from the name that was asked for, not from a numbered one.
+        let first = self.run.task.target().named().unwrap_or(taken);
+        let name = first.file_name().unwrap_or_default();
+        for attempt in 1..=MOST {
+            let other = taken.with_file_name(&self.process.numbered_name(&name, attempt));
+            if self.env.output.stat(&other).await?.is_none() && (self.claim)(&other).is_ok() {
+                return Ok(other);
+            }
+        }
+        Err(Error::new(ErrorKind::AlreadyExists, "no free name was found").with_context("path", taken))
+    }
+
+    /// Makes a place this task's own, or another one if the user lets it be renamed.
+    pub(crate) async fn own(&mut self, location: Location) -> Result<Location> {
+        match (self.claim)(&location) {
+            Ok(()) => Ok(location),
+            Err(_) if self.process.on_exists(&self.run.task) == OnExists::Rename => {
+                let other = self.free_name(&location).await?;
+                self.figures.location = Some(other.clone());
+                Ok(other)
+            }
+            Err(busy) => Err(busy),
+        }
+    }
+
+    /// Remembers that a file which is there is this download, whole.
+    pub(crate) fn record_completion(&mut self, location: &Location, file: &Stat, validators: Validators) {
+        self.figures.length = Some(file.length);
+        let task = &self.run.task;
+        let mut record = CompletionRecord::new(task.id(), task.url().clone(), location.clone(), file.length);
+        record.modified = file.modified.and_then(existing::nanoseconds);
+        record.validators = validators;
+        self.env.recorder.defer(Change::Complete(record));
+    }
+}
+
+/// Whether a download is in the middle, and the file that has its final name is not its own part.
+fn is_under_way(info: Option<&BreakpointInfo>, file: &Stat) -> bool {
+    info.is_some_and(|info| info.identity.is_none() || info.identity != file.identity)
+}
