@@ -102,8 +102,9 @@ pub(crate) struct Args {
     #[arg(hide_default_value = true, help_heading = "How it works")]
     pub(crate) durability: DurabilityArg,
 
-    /// sqlite[:PATH], sled[:PATH] or memory, for progress
+    /// Where progress is kept
     #[arg(long, value_name = "STORE", help_heading = "How it works")]
+    #[arg(help = "sqlite[:PATH], sled[:PATH] or memory, for progress")]
     pub(crate) store: Option<OsString>,
 
     /// What connects: reqwest or isahc
