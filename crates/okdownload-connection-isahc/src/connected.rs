@@ -5,7 +5,9 @@ use std::future::poll_fn;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use isahc::{AsyncBody, http};
+use isahc::AsyncBody;
+use isahc::http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use isahc::http::{self, StatusCode};
 use okdownload_connection::Connected;
 use okdownload_types::{ResponseHead, Result};
 use url::Url;
@@ -18,13 +20,25 @@ pub(crate) struct IsahcConnected {
     head: ResponseHead,
     body: Gather<AsyncBody>,
     lease: Lease,
+    /// An end would be doubtful now: nothing of the body has come, and nothing says that there is none.
+    doubtful: bool,
 }
 
 impl IsahcConnected {
-    pub(crate) fn new(url: Url, response: http::Response<AsyncBody>, lease: Lease) -> Self {
+    /// `has_body`: whether a response to such a request may have one.
+    pub(crate) fn new(
+        url: Url,
+        response: http::Response<AsyncBody>,
+        has_body: bool,
+        lease: Lease,
+    ) -> Result<Self> {
         let (parts, body) = response.into_parts();
+        let framed = [CONTENT_LENGTH, TRANSFER_ENCODING].iter().any(|name| parts.headers.contains_key(name));
+        let without = matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         let head = ResponseHead::new(url, parts.status.as_u16(), parts.version, parts.headers);
-        Self { head, body: Gather::new(body), lease }
+        head.content_length().map_err(|native| error::bad_head(native, &head.url))?;
+        let doubtful = has_body && !framed && !without;
+        Ok(Self { head, body: Gather::new(body), lease, doubtful })
     }
 }
 
@@ -37,8 +51,10 @@ impl Connected for IsahcConnected {
     async fn chunk(&mut self) -> Result<Option<Bytes>> {
         let piece = poll_fn(|context| self.body.poll_piece(context)).await;
         let piece = piece.map_err(|native| error::exchange(native.into(), &self.head.url))?;
-        if piece.is_none() {
-            self.lease.finish();
+        match &piece {
+            None if self.doubtful => return Err(error::cut_head(&self.head.url)),
+            None => self.lease.finish(),
+            Some(_) => self.doubtful = false,
         }
         Ok(piece)
     }

@@ -53,16 +53,11 @@ fn of_isahc(kind: &Native) -> Error {
 }
 
 fn of_curl(curl: &curl::Error) -> Error {
-    let text = curl.extra_description().unwrap_or_default();
     if curl.is_operation_timedout() {
         timeout()
     } else if curl.is_couldnt_resolve_host() || curl.is_couldnt_resolve_proxy() {
         unresolved()
-    } else if text.contains("CONNECT tunnel failed, response 407") {
-        // Words of libcurl, which has no code for it; a test holds them.
-        Error::new(ErrorKind::Connect, "the proxy wants a user name and a password")
-            .with_advice("put them into the proxy's URL: http://user:password@host:port")
-    } else if text.contains("CONNECT tunnel failed") || curl.is_couldnt_connect() {
+    } else if curl.is_couldnt_connect() {
         unconnected()
     } else if curl.is_peer_failed_verification() || curl.is_ssl_cacert() || curl.is_ssl_issuer_error() {
         Error::new(ErrorKind::Tls, "the server's certificate is not trusted")
@@ -75,44 +70,39 @@ fn of_curl(curl: &curl::Error) -> Error {
     } else if curl.is_url_malformed() {
         unsendable()
     } else {
-        transfer(curl, text)
+        transfer(curl)
     }
 }
 
-/// A connection was there and failed.
-fn transfer(curl: &curl::Error, text: &str) -> Error {
-    /// Names of codes that the curl crate has no method for.
-    const WEIRD_SERVER_REPLY: u32 = 8;
-    const TOO_LARGE: u32 = 100;
-    let code = curl.code() as u32;
-    if curl.is_recv_error() && !is_of_the_socket(text) {
-        // That is how libcurl reports chunks, lengths and heads that it can't read.
-        malformed()
-    } else if curl.is_got_nothing() || curl.is_partial_file() || curl.is_recv_error() || curl.is_send_error()
-    {
+/// A connection was there and failed. libcurl has one code for a reset and for chunks or heads that it can't read; its
+/// words would tell them apart, but isahc drops those. Taken for a reset, the worst is a retry in vain.
+fn transfer(curl: &curl::Error) -> Error {
+    /// The curl crate has no method for this one.
+    const WEIRD_SERVER_REPLY: i64 = 8;
+    if curl.is_got_nothing() || curl.is_partial_file() || curl.is_recv_error() || curl.is_send_error() {
         broken()
-    } else if curl.is_write_error() || curl.is_unsupported_protocol() {
-        // isahc's own functions refuse a line of the head that they can't read. The protocol is HTTP/0.9.
-        malformed()
-    } else if [WEIRD_SERVER_REPLY, TOO_LARGE].contains(&code) {
+    // isahc's own functions refuse a line of the head that they can't read; the protocol is HTTP/0.9.
+    } else if curl.is_write_error()
+        || curl.is_unsupported_protocol()
+        || i64::from(curl.code()) == WEIRD_SERVER_REPLY
+    {
         malformed()
     } else {
         unexpected()
     }
 }
 
-/// libcurl has one code for failures of the socket and for answers that it can't read; its words tell them apart. A
-/// test holds them.
-fn is_of_the_socket(text: &str) -> bool {
-    const WORDS: [&str; 6] = [
-        "Recv failure",
-        "recv failure",
-        "Connection reset",
-        "Connection was reset",
-        "peer closed",
-        "end of file",
-    ];
-    text.is_empty() || WORDS.iter().any(|words| text.contains(words))
+/// A response without a body and without a word on its length: libcurl ends so, and well, if the connection breaks
+/// within the head.
+pub(crate) fn cut_head(url: &Url) -> Error {
+    Error::new(ErrorKind::Network, "the response ended with its head, or within it")
+        .temporary()
+        .with_context("url", redacted(url))
+}
+
+/// A `Content-Length` that is none. libcurl passes over some of them.
+pub(crate) fn bad_head(native: Error, url: &Url) -> Error {
+    malformed().with_context("url", redacted(url)).with_source(native)
 }
 
 fn timeout() -> Error {

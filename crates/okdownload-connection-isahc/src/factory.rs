@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use isahc::http::Method;
 use isahc::{HttpClient, HttpClientBuilder};
 use okdownload_connection::{ConnectRequest, Connected, ConnectionFactory};
 use okdownload_types::{Error, Result};
@@ -17,8 +18,9 @@ use crate::{error, request};
 ///
 /// It follows no redirects, decompresses nothing, keeps no cookies, retries nothing and speaks HTTP/1.1, so that each
 /// parallel request has a connection of its own. These settings go out with each request, so they hold for a finished
-/// client too. What isahc does not let one choose is in the README: an empty `User-Agent` for a request without one,
-/// header values in visible ASCII only, and that the head is there no sooner than the first byte of the body.
+/// client too. isahc 2.0.2 has limits that this crate can't undo: an empty `User-Agent` where a request has none, header
+/// values in visible ASCII only, percent-encoding in upper case, a head that is there no sooner than the first byte of
+/// the body, bad chunks that look like a broken connection. The README has the list, `tests/limits.rs` the proof.
 ///
 /// Making one is cheap. Each request under way has an isahc client of its own, which is a thread; up to 16 stay for 90 s
 /// for the next requests.
@@ -122,11 +124,11 @@ impl IsahcConnectionFactory {
 impl ConnectionFactory for IsahcConnectionFactory {
     async fn connect(&self, request: ConnectRequest) -> Result<Box<dyn Connected>> {
         let lease = self.lease(&request).await?;
-        let url = request.url.clone();
+        let (url, has_body) = (request.url.clone(), request.method != Method::HEAD);
         let outgoing = request::of(request)?;
         let response = lease.client().send_async(outgoing).await;
         let response = response.map_err(|native| error::exchange(native, &url))?;
-        Ok(Box::new(IsahcConnected::new(url, response, lease)))
+        Ok(Box::new(IsahcConnected::new(url, response, has_body, lease)?))
     }
 }
 

@@ -13,14 +13,17 @@ const MOST: usize = 256 << 10;
 const ENOUGH: usize = 64 << 10;
 /// What libcurl gives at a time.
 const STEP: usize = 16 << 10;
-/// So often the sender gets a chance to give more, while there is less than enough.
-const LOOKS: u8 = 8;
+/// So often at least, and at most, the sender gets a chance to give more while there is less than enough. In between it
+/// is the more often, the larger the pieces have been: a slow link is not worth the work.
+const LOOKS: (u8, u8) = (4, 192);
 
 /// Reads pieces; what was read and not handed out stays here, so a dropped future loses nothing.
 #[derive(Debug)]
 pub(crate) struct Gather<R> {
     reader: R,
     got: BytesMut,
+    /// How often to look for the next piece, and how often still for this one.
+    budget: u8,
     looks: u8,
     /// The reader has ended, well or not.
     end: Option<io::Result<()>>,
@@ -28,7 +31,7 @@ pub(crate) struct Gather<R> {
 
 impl<R: AsyncRead + Unpin> Gather<R> {
     pub(crate) fn new(reader: R) -> Self {
-        Self { reader, got: BytesMut::new(), looks: LOOKS, end: None }
+        Self { reader, got: BytesMut::new(), budget: LOOKS.0, looks: LOOKS.0, end: None }
     }
 
     /// All that is there, up to [`MOST`]. While that is less than [`ENOUGH`] it gives way to other tasks a few times,
@@ -40,7 +43,12 @@ impl<R: AsyncRead + Unpin> Gather<R> {
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
-        self.looks = LOOKS;
+        if !self.got.is_empty() {
+            let fast = self.got.len() > STEP;
+            self.budget = if fast { self.budget.saturating_mul(2) } else { self.budget / 2 };
+            self.budget = self.budget.clamp(LOOKS.0, LOOKS.1);
+        }
+        self.looks = self.budget;
         if !self.got.is_empty() {
             return Poll::Ready(Ok(Some(self.got.split().freeze())));
         }
@@ -67,5 +75,70 @@ impl<R: AsyncRead + Unpin> Gather<R> {
             }
         }
         false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::task::Waker;
+
+    use super::*;
+
+    /// What each read gives: so many bytes, or nothing yet.
+    struct Script(VecDeque<Option<usize>>);
+
+    impl AsyncRead for Script {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            out: &mut [u8],
+        ) -> Poll<io::Result<usize>> {
+            match self.0.pop_front() {
+                None => Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())),
+                Some(None) => Poll::Pending,
+                Some(Some(length)) => {
+                    out[..length].fill(7);
+                    Poll::Ready(Ok(length))
+                }
+            }
+        }
+    }
+
+    /// The lengths of the pieces, with `None` for each time that a future would have waited.
+    fn pieces(script: impl IntoIterator<Item = Option<usize>>) -> (Vec<Option<usize>>, bool) {
+        let mut gather = Gather::new(Script(script.into_iter().collect()));
+        let (mut lengths, mut context) = (Vec::new(), Context::from_waker(Waker::noop()));
+        loop {
+            match gather.poll_piece(&mut context) {
+                Poll::Pending => lengths.push(None),
+                Poll::Ready(Ok(Some(piece))) => lengths.push(Some(piece.len())),
+                Poll::Ready(end) => return (lengths, end.is_ok()),
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_there_comes_in_one_piece() {
+        let full = Some(STEP);
+        assert_eq!(pieces([full, full, full, full, None, Some(0)]), (vec![Some(4 * STEP)], true));
+        assert_eq!(
+            pieces(std::iter::repeat_n(full, 20).chain([Some(0)])),
+            (vec![Some(MOST), Some(4 * STEP)], true)
+        );
+        assert_eq!(pieces([Some(0)]), (vec![], true));
+    }
+
+    #[test]
+    fn little_waits_a_moment_and_no_longer() {
+        let looks = usize::from(LOOKS.0);
+        let script = [Some(9)].into_iter().chain(std::iter::repeat_n(None, looks + 1)).chain([Some(0)]);
+        assert_eq!(pieces(script), ([vec![None; looks], vec![Some(9)]].concat(), true));
+        assert_eq!(pieces([None, Some(9), None, Some(5), Some(0)]), (vec![None, None, Some(14)], true));
+    }
+
+    #[test]
+    fn an_error_comes_after_what_came_before_it() {
+        assert_eq!(pieces([Some(9)]), (vec![Some(9)], false));
     }
 }
