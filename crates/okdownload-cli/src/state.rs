@@ -46,13 +46,14 @@ impl StoreChoice {
             }
             Self::Usual => usual_path(),
         };
-        let result = match path {
-            Ok(path) => opened(&path, console).await,
-            Err(error) => Err(error),
+        let (result, there) = match path {
+            // One that is there holds what a run without it would take for nobody's.
+            Ok(path) => (opened(&path, console).await, path.exists()),
+            Err(error) => (Err(error), false),
         };
         match result {
             Ok(store) => Ok(store),
-            Err(error) if cannot_be_made(&error) => {
+            Err(error) if !there && cannot_be_made(&error) => {
                 console.error(&format!(
                     "warning: progress is not kept, and nothing can go on after a stop: {}",
                     describe(&error)

@@ -70,6 +70,8 @@ pub(crate) enum WorkEnd {
     Whole(Box<Answer>),
     /// The server can't do ranges; the whole must be asked for.
     AskWithoutRange(Error),
+    /// The response broke, and no other can continue it; its retry is paid for.
+    Again,
     /// Nothing of what is there can be kept.
     StartOver(ResumeFailedCause),
     /// It can't be done.
@@ -231,7 +233,7 @@ impl Worked<'_> {
         };
         match waited {
             Ok(()) if self.transfer.spliceable => None,
-            Ok(()) => Some(WorkEnd::StartOver(ResumeFailedCause::ValidatorMissing)),
+            Ok(()) => Some(WorkEnd::Again),
             Err(error) if error.kind() == ErrorKind::Canceled => Some(WorkEnd::Halted),
             Err(error) => Some(WorkEnd::Failed(error)),
         }
@@ -336,11 +338,12 @@ fn ended(transfer: &Transfer, scope: Scope, position: u64, end: Option<u64>) -> 
             Err(Fault::Remote(Error::new(ErrorKind::Network, "the response ended early").temporary()))
         }
         Some(_) => Ok(()),
-        // Only now is the length known.
-        None => {
+        // Only now is the length known; and only if this body reached as far as an earlier one did.
+        None if transfer.ledger.missing(scope.number()).0 == position => {
             transfer.ledger.end_here(scope.number());
             Ok(())
         }
+        None => Err(Fault::Remote(Error::new(ErrorKind::Network, "the response ended early").temporary())),
     }
 }
 

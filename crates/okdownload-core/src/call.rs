@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use okdownload_monitor::Event;
 use okdownload_output::{CommitOptions, OutputStream, OutputStreamFactory, Stat};
-use okdownload_store::{Change, DownloadStore};
+use okdownload_store::{Change, CommitLevel, DownloadStore};
 use okdownload_strategy::{BlockFacts, NameFacts, ProcessFileStrategy, ResponseVerdict};
 use okdownload_types::{
     BlockInfo, BreakpointInfo, ByteRange, CompletionRecord, Durability, Error, ErrorKind, Location, OnExists,
@@ -86,6 +86,9 @@ pub(crate) struct Rival {
 /// How an attempt ended that did not fail.
 enum Attempt {
     Complete,
+    /// Begin anew: the response broke, and can't be continued by another.
+    Again,
+    /// Begin anew: it is not the version that the bytes are of.
     StartOver(ResumeFailedCause),
 }
 
@@ -128,7 +131,7 @@ impl Call<'_> {
             match self.attempt(&mut known, cause).await? {
                 Attempt::Complete => return Ok(()),
                 // A response that broke and can't be continued has paid for its retry already.
-                Attempt::StartOver(again @ ResumeFailedCause::ValidatorMissing) => cause = Some(again),
+                Attempt::Again => cause = Some(ResumeFailedCause::ValidatorMissing),
                 Attempt::StartOver(again) if changed == 0 => {
                     changed += 1;
                     self.run.hub.warn(format!("starting over: {again}"));
@@ -332,15 +335,20 @@ impl Call<'_> {
                     shared.halt = self.run.stop.child_token();
                     next = Some((Scope::Whole, answer));
                 }
+                Ok(Outcome::Again) => return self.begin_anew(&shared, Attempt::Again).await,
                 Ok(Outcome::StartOver(cause)) => {
-                    self.unwatch().await;
-                    shared.stream.close().await?;
-                    return Ok(Attempt::StartOver(cause));
+                    return self.begin_anew(&shared, Attempt::StartOver(cause)).await;
                 }
                 Err(error) => return self.leave(&shared, error).await,
             }
         }
         self.finish(known, &shared).await
+    }
+
+    async fn begin_anew(&mut self, transfer: &Transfer, how: Attempt) -> Result<Attempt> {
+        self.unwatch().await;
+        transfer.stream.close().await?;
+        Ok(how)
     }
 
     /// Gives the whole part its final name.
@@ -443,6 +451,11 @@ impl Call<'_> {
     pub(crate) fn is_spliceable(&self, version: &ResourceVersion) -> bool {
         let repeatable = self.run.task.method() == http::Method::GET;
         repeatable && (version.validators.is_strong() || self.run.is_trusting())
+    }
+
+    /// What a change that takes claims back must survive before bytes are overwritten.
+    pub(crate) fn commit_level(&mut self) -> CommitLevel {
+        if self.is_durable() { CommitLevel::Power } else { CommitLevel::Process }
     }
 
     pub(crate) fn is_durable(&mut self) -> bool {

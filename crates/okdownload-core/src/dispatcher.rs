@@ -263,6 +263,11 @@ impl Dispatcher {
         })
     }
 
+    /// Whether this very task is here, and not another one of its id that came later.
+    pub(crate) fn holds(&self, entry: &Arc<Entry>) -> bool {
+        self.state().slots.get(&entry.task.id()).is_some_and(|slot| Arc::ptr_eq(&slot.entry, entry))
+    }
+
     /// All tasks.
     pub(crate) fn ids(&self) -> Vec<TaskId> {
         self.state().slots.keys().copied().collect()

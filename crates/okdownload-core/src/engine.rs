@@ -298,6 +298,9 @@ impl Engine {
             )
         });
         let ended = self.dispatcher.finished(id, end.cause == EndCause::Canceled);
+        if !ended {
+            entry.hub.publish(|| Event::Paused);
+        }
         // The next one need not wait for this one's end to be told.
         self.pump();
         if let Err(error) = self.recorder.told(id).await {
@@ -305,8 +308,6 @@ impl Engine {
         }
         if ended {
             self.end(&entry, end);
-        } else {
-            entry.hub.publish(|| Event::Paused);
         }
     }
 

@@ -39,7 +39,11 @@ impl TaskHandle {
 
     /// Where the task is; `None` once it has ended.
     pub fn state(&self) -> Option<TaskState> {
-        if self.is_ended() { None } else { self.engine.dispatcher.task_state(self.id()) }
+        if self.engine.dispatcher.holds(&self.entry) {
+            self.engine.dispatcher.task_state(self.id())
+        } else {
+            None
+        }
     }
 
     /// Waits for the end. May be called as often as one likes; cancelling the wait changes nothing.
@@ -66,7 +70,7 @@ impl TaskHandle {
     /// Ends the task. What is there is recorded and kept; await the handle to know that it is. Does nothing to a task
     /// that has ended.
     pub fn cancel(&self) {
-        if !self.is_ended() {
+        if self.engine.dispatcher.holds(&self.entry) {
             self.engine.cancel(self.id());
         }
     }
@@ -74,21 +78,21 @@ impl TaskHandle {
     /// Stops the task so that [`resume`](TaskHandle::resume) goes on with it; it has no end meanwhile, and holds
     /// neither a connection nor a file.
     pub fn pause(&self) {
-        if !self.is_ended() {
+        if self.engine.dispatcher.holds(&self.entry) {
             self.engine.pause(self.id());
         }
     }
 
     /// Lets a paused task wait for its turn again.
     pub fn resume(&self) {
-        if !self.is_ended() {
+        if self.engine.dispatcher.holds(&self.entry) {
             self.engine.resume(self.id());
         }
     }
 
     /// Gives the task another priority. A waiting one takes its new place in the queue.
     pub fn set_priority(&self, priority: i32) {
-        if !self.is_ended() {
+        if self.engine.dispatcher.holds(&self.entry) {
             self.engine.dispatcher.set_priority(self.id(), priority);
         }
     }

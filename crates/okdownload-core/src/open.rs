@@ -37,8 +37,14 @@ impl Call<'_> {
         };
         match resume::resume(&info, &part) {
             Ok(blocks) => {
+                // Claims that are not believed are taken back before anything is written: the part may grow beyond
+                // them again, and then nobody could tell.
+                let lowered = info.blocks.iter().zip(&blocks).any(|(old, new)| old.written != new.written);
                 info.blocks = blocks;
                 info.boot = boot;
+                if lowered {
+                    self.env.recorder.commit(vec![Change::Put(info.clone())], self.commit_level()).await?;
+                }
                 self.settle_written(&mut info, stream.as_ref()).await?;
                 Ok(Ok(Opened { stream, info }))
             }
@@ -103,7 +109,8 @@ impl Call<'_> {
     /// Opens a part without bytes; says how many were dropped for that.
     ///
     /// What was there is removed rather than cut: with the new file's identity, no record of the old one is believed
-    /// any more, whatever store it is in.
+    /// any more, whatever store it is in. (A file system that keeps no time of birth may give the same identity again;
+    /// there, only this store's records are known to be void.)
     pub(crate) async fn empty_part(&self, part: &Location) -> Result<(Arc<dyn OutputStream>, u64)> {
         let make = || async {
             let stream = self.env.output.open_part(part, OpenMode::Create).await?;
@@ -136,10 +143,9 @@ impl Call<'_> {
         // What is in the store already must not be held back: its old claims have to go first.
         store.start(info.id, known.recorded);
         if known.recorded || !others.is_empty() {
-            let level = if self.is_durable() { CommitLevel::Power } else { CommitLevel::Process };
             let removed = others.iter().map(|claim| Change::RemoveBreakpoint(claim.id));
             let changes = removed.chain([Change::Put(info.clone())]).collect();
-            self.env.recorder.commit(changes, level).await?;
+            self.env.recorder.commit(changes, self.commit_level()).await?;
         }
         // A run that died young left no record; so little is not worth a word.
         let nobodys = !known.recorded && dropped > Remit::THRESHOLD;

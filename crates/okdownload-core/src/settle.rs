@@ -4,7 +4,7 @@ use okdownload_output::{Stat, StatKind};
 use okdownload_store::Change;
 use okdownload_types::{
     BreakpointInfo, CompletionRecord, Error, ErrorKind, Location, OnExists, ResourceVersion, Result,
-    Validators,
+    Validators, VersionMatch,
 };
 
 use crate::call::{Call, Known};
@@ -83,7 +83,12 @@ impl Call<'_> {
         let (Some(rival), Some(location)) = (known.rival.take(), known.location.clone()) else {
             return Ok(false);
         };
-        if existing::is_same(&rival.file, &version.validators, version.total) {
+        // Time and length say nothing against a validator that says otherwise.
+        let another = rival
+            .validators
+            .as_ref()
+            .is_some_and(|old| old.compare(&version.validators) == VersionMatch::Different);
+        if !another && existing::is_same(&rival.file, &version.validators, version.total) {
             self.record_completion(&location, &rival.file, version.validators.clone());
             return Ok(true);
         }

@@ -20,6 +20,8 @@ use crate::run::{Run, canceled, from_now};
 pub(crate) enum Outcome {
     /// Every byte is written.
     Complete,
+    /// The response broke, and without a strong validator no other can continue it. Its retry is paid for.
+    Again,
     /// Nothing of what is there can be kept; a response says why.
     StartOver(ResumeFailedCause),
     /// The server sends only the whole resource: one connection must take what is missing out of it. Here is the
@@ -165,6 +167,7 @@ impl<'a> Crew<'a> {
                 self.release(scope);
                 return Ok(Some(Outcome::Whole(None)));
             }
+            WorkEnd::Again => return Ok(Some(Outcome::Again)),
             WorkEnd::StartOver(cause) => return Ok(Some(Outcome::StartOver(cause))),
             WorkEnd::Failed(error) => return Err(error),
         }

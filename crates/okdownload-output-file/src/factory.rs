@@ -53,7 +53,10 @@ impl OutputStreamFactory for FileOutput {
         let path = local(location)?;
         unblock(move || match std::fs::metadata(&path) {
             Ok(metadata) => Ok(Some(stat(&metadata))),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            // A link that leads nowhere is something all the same: it has the name.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(std::fs::symlink_metadata(&path)
+                .ok()
+                .map(|link| Stat::new(StatKind::Other, link.len(), link.modified().ok(), None))),
             Err(error) => Err(error::at("cannot look at the file", &path, error)),
         })
         .await

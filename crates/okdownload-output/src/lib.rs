@@ -121,7 +121,8 @@ pub trait OutputStreamFactory: Debug + Send + Sync + 'static {
     /// `None` if that can't be known; then only what was synced counts after a restart of the process.
     async fn boot_id(&self) -> Option<String>;
 
-    /// What stands at this place; `None` if nothing does. Symbolic links are followed.
+    /// What stands at this place; `None` if nothing does. Symbolic links are followed; one that leads nowhere is
+    /// [`StatKind::Other`].
     ///
     /// # Errors
     /// If it can't be found out; [`Misuse`](okdownload_types::ErrorKind::Misuse) for a place that can't be.

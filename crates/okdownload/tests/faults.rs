@@ -480,3 +480,63 @@ async fn events_of_a_paused_task_end_with_its_engine() {
     let next = tokio::time::timeout(Duration::from_secs(1), futures_util::StreamExt::next(&mut events)).await;
     assert!(next.is_ok(), "hangs");
 }
+
+#[tokio::test]
+async fn claims_that_are_not_believed_are_taken_back_before_anything_is_written() {
+    let place = Place::new().await;
+    half_with(&place, tagged(Body::pattern(30, SIZE)), one(&place).build().unwrap()).await;
+    let part = std::fs::OpenOptions::new().write(true).open(place.path("a.okdownload")).unwrap();
+    part.set_len(SIZE / 4).unwrap();
+    // The next run opens the part and gets no answer.
+    let gate = Gate::new();
+    place.server.script("/a", [Reply::resource().gate_head(&gate)]);
+    let ok = place.engine();
+    let handle = ok.task(one(&place).build().unwrap()).enqueue();
+    place.server.wait_for_requests(1).await;
+    let info = db(&place).breakpoint(handle.id()).await.unwrap().unwrap();
+    assert_eq!(info.written(), SIZE / 4);
+    gate.open();
+    assert!(handle.await.is_completed());
+}
+
+#[tokio::test]
+async fn another_validator_is_another_version_whatever_time_and_length_say() {
+    let place = Place::new().await;
+    let time = SystemTime::UNIX_EPOCH + Duration::from_secs(315_532_800);
+    place.server.serve("/a", tagged(Body::pattern(31, 3000)).last_modified(time));
+    let task = || one(&place).on_exists(OnExists::Update).build().unwrap();
+    let ok = place.engine();
+    ok.download(task()).await.unwrap();
+    let new = Body::pattern(32, 3000);
+    place.server.replace("/a", tagged(new.clone()).etag("\"v2\"").last_modified(time));
+    ok.download(task()).await.unwrap();
+    assert!(same(&place, &new), "the old file passes for the new version");
+}
+
+#[tokio::test]
+async fn a_clean_end_counts_only_as_far_as_it_reaches() {
+    let place = Place::new().await;
+    let body = Body::pattern(33, SIZE);
+    place.server.serve("/a", tagged(body.clone()).without_ranges().chunked());
+    place.server.script(
+        "/a",
+        [
+            Reply::resource().chunked().reset_after(8 * MIB),
+            Reply::resource().without_length().cut_after(4 * MIB),
+        ],
+    );
+    let ok = place.engine();
+    ok.download(one(&place).build().unwrap()).await.unwrap();
+    assert!(same(&place, &body), "WRONG FILE");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_link_that_leads_nowhere_has_the_name_before_any_request() {
+    let place = Place::new().await;
+    place.server.serve("/a", tagged(Body::pattern(34, 1000)));
+    std::fs::create_dir_all(place.path("")).unwrap();
+    std::os::unix::fs::symlink("nowhere", place.path("a")).unwrap();
+    let error = place.engine().download(one(&place).build().unwrap()).await.unwrap_err();
+    assert_eq!((error.kind(), place.server.requests().len()), (ErrorKind::AlreadyExists, 0));
+}
