@@ -12,7 +12,7 @@ use okdownload_strategy::ResponseVerdict;
 use okdownload_types::{ByteRange, Error, ErrorKind, ResourceVersion, ResumeFailedCause};
 use tokio_util::sync::CancellationToken;
 
-use crate::connect::{Answer, Step, connect};
+use crate::connect::{Answer, Step, connect, unfit};
 use crate::ledger::Ledger;
 use crate::request::Ask;
 use crate::run::{Run, from_now};
@@ -154,7 +154,7 @@ impl Worked<'_> {
             ResponseVerdict::Changed(cause) => Ok(Some(WorkEnd::StartOver(cause))),
             ResponseVerdict::AskWithoutRange(error) => Ok(Some(WorkEnd::AskWithoutRange(error))),
             ResponseVerdict::Refused(error) => Err(error),
-            _ => Err(Error::new(ErrorKind::Protocol, "the server's answer does not fit the request")),
+            _ => Err(unfit()),
         }
     }
 
@@ -194,7 +194,7 @@ impl Worked<'_> {
         match received {
             Ok(()) if self.is_done() => Ok(Some(self.full())),
             Ok(()) if progressed && self.transfer.spliceable => Ok(None),
-            Ok(()) => Err(Error::new(ErrorKind::Network, "the response ended early").temporary()),
+            Ok(()) => Err(ended_early()),
             Err(Fault::Halted) => Ok(Some(WorkEnd::Halted)),
             Err(Fault::Local(error)) => Ok(Some(WorkEnd::Failed(error))),
             Err(Fault::Remote(error)) => Err(error),
@@ -334,17 +334,19 @@ fn is_satisfied(transfer: &Transfer, scope: Scope) -> bool {
 /// The body came to its clean end.
 fn ended(transfer: &Transfer, scope: Scope, position: u64, end: Option<u64>) -> Result<(), Fault> {
     match end {
-        Some(end) if position < end => {
-            Err(Fault::Remote(Error::new(ErrorKind::Network, "the response ended early").temporary()))
-        }
+        Some(end) if position < end => Err(Fault::Remote(ended_early())),
         Some(_) => Ok(()),
         // Only now is the length known; and only if this body reached as far as an earlier one did.
         None if transfer.ledger.missing(scope.number()).0 == position => {
             transfer.ledger.end_here(scope.number());
             Ok(())
         }
-        None => Err(Fault::Remote(Error::new(ErrorKind::Network, "the response ended early").temporary())),
+        None => Err(Fault::Remote(ended_early())),
     }
+}
+
+fn ended_early() -> Error {
+    Error::new(ErrorKind::Network, "the response ended early").temporary()
 }
 
 fn stalled(limit: Duration) -> Error {

@@ -23,7 +23,7 @@ use okdownload_types::{
 };
 
 use crate::block::{Scope, Transfer};
-use crate::connect::{Answer, Step, connect};
+use crate::connect::{Answer, Step, connect, unfit};
 use crate::finish;
 use crate::ledger::Ledger;
 use crate::order::Recorder;
@@ -282,8 +282,7 @@ impl Call<'_> {
     /// Asks for the whole resource, without a range.
     async fn whole_answer(&mut self) -> Result<(Answer, ResourceVersion)> {
         let answer = self.probe(&Ask::default()).await?;
-        let version = version_of(&answer.verdict)
-            .ok_or_else(|| Error::new(ErrorKind::Protocol, "the server's answer does not fit the request"))?;
+        let version = version_of(&answer.verdict).ok_or_else(unfit)?;
         Ok((answer, version))
     }
 

@@ -98,6 +98,11 @@ async fn request_once(
     Ok(connected)
 }
 
+/// The error of an answer that is well-formed and means nothing that was asked for.
+pub(crate) fn unfit() -> Error {
+    Error::new(ErrorKind::Protocol, "the server's answer does not fit the request")
+}
+
 fn no_head(limit: std::time::Duration) -> Error {
     Error::new(ErrorKind::Timeout, "the server did not answer in time")
         .with_context("limit", format!("{limit:?}"))
