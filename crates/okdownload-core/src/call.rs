@@ -179,6 +179,7 @@ impl Call<'_> {
         let version = info.version();
         let mut facts = BlockFacts::new(info.total.unwrap_or(u64::MAX));
         facts.remaining = info.blocks.iter().filter_map(BlockInfo::remaining).sum();
+        facts.seekable = self.env.output.capability(&info.location).seek;
         let connections = self.connections(facts, &version);
         info.blocks = plan::resume(&info.blocks, connections, self.run.strategy().smallest_block());
         let ledger = Arc::new(Ledger::new(info));
@@ -232,6 +233,7 @@ impl Call<'_> {
         let opened = self.open_fresh(known, &location, &version).await?;
         let mut facts = BlockFacts::new(version.total.unwrap_or(u64::MAX));
         facts.accepts_ranges = partial;
+        facts.seekable = self.env.output.capability(&location).seek;
         let connections = self.connections(facts, &version);
         let mut info = opened.info;
         let probed = if partial { PROBE } else { version.total.unwrap_or(0) };
@@ -436,7 +438,6 @@ impl Call<'_> {
     /// How many connections to use.
     fn connections(&self, mut facts: BlockFacts, version: &ResourceVersion) -> std::num::NonZeroU32 {
         facts.wanted = self.run.task.connection_count();
-        facts.seekable = self.env.output.capability().seek;
         facts.spliceable = self.is_spliceable(version);
         let mut strategy = self.run.strategy();
         if version.total.is_some() && strategy.multi_block(&facts) {

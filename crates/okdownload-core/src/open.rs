@@ -18,7 +18,7 @@ impl Call<'_> {
         &mut self,
         mut info: BreakpointInfo,
     ) -> Result<Result<Opened, ResumeFailedCause>> {
-        if !self.env.output.capability().resume {
+        if !self.env.output.capability(&info.location).resume {
             return Ok(Err(ResumeFailedCause::OutputStreamNotSupport));
         }
         if self.run.task.method() != http::Method::GET {
@@ -87,8 +87,12 @@ impl Call<'_> {
         location: &Location,
         version: &ResourceVersion,
     ) -> Result<Opened> {
-        let name = location.file_name().unwrap_or_default();
-        let part = location.with_file_name(&self.process.part_name(&name));
+        let part = if self.env.output.capability(location).hides_parts {
+            location.clone()
+        } else {
+            let name = location.file_name().unwrap_or_default();
+            location.with_file_name(&self.process.part_name(&name))
+        };
         let (stream, dropped) = self.empty_part(&part).await?;
         let mut info =
             BreakpointInfo::new(self.run.task.id(), self.run.task.url().clone(), location.clone(), part);

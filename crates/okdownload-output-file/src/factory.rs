@@ -37,7 +37,7 @@ impl FileOutput {
 
 #[async_trait]
 impl OutputStreamFactory for FileOutput {
-    fn capability(&self) -> OutputCapability {
+    fn capability(&self, _: &Location) -> OutputCapability {
         OutputCapability::FULL
     }
 

@@ -16,7 +16,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use okdownload_types::{FileIdentity, Location, Result};
 
-/// What an output can do. Core asks this first and does without what is missing.
+/// What an output can do at a place. Core asks this first and does without what is missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OutputCapability {
@@ -26,13 +26,16 @@ pub struct OutputCapability {
     pub read: bool,
     /// A part can be opened again, by its name, after the process that wrote it is gone.
     pub resume: bool,
+    /// Nobody sees a part before it is committed (an upload that appears once it is complete). Core opens it under its
+    /// final name then, and commits it to that one; else it opens it under a name beside it.
+    pub hides_parts: bool,
 }
 
 impl OutputCapability {
     /// All that a local file can do.
-    pub const FULL: Self = Self { seek: true, read: true, resume: true };
-    /// Bytes in order, once.
-    pub const STREAM: Self = Self { seek: false, read: false, resume: false };
+    pub const FULL: Self = Self { seek: true, read: true, resume: true, hides_parts: false };
+    /// Bytes in order, once, and seen by nobody before the end.
+    pub const STREAM: Self = Self { seek: false, read: false, resume: false, hides_parts: true };
 }
 
 /// What stands at a location.
@@ -114,8 +117,8 @@ pub type Consumer = Box<dyn FnMut(&[u8]) + Send>;
 ///   [`FileBusy`](okdownload_types::ErrorKind::FileBusy) for a part that someone else has open.
 #[async_trait]
 pub trait OutputStreamFactory: Debug + Send + Sync + 'static {
-    /// What this output can do.
-    fn capability(&self) -> OutputCapability;
+    /// What this output can do at this place.
+    fn capability(&self, location: &Location) -> OutputCapability;
 
     /// A value that stays the same as long as what was written, and not synced, is still there: on Unix the boot id.
     /// `None` if that can't be known; then only what was synced counts after a restart of the process.
@@ -164,6 +167,7 @@ pub trait OutputStreamFactory: Debug + Send + Sync + 'static {
 /// - Calls of `write_at` at positions that do not overlap may run at a time.
 /// - Without [`OutputCapability::seek`], `write_at` is called with offsets that follow each other without gaps, one
 ///   call at a time.
+/// - With [`OutputCapability::hides_parts`], `commit` is called with the location that the part was opened with.
 #[async_trait]
 pub trait OutputStream: Debug + Send + Sync + 'static {
     /// Which file this is.
@@ -235,8 +239,8 @@ macro_rules! forward {
     ($pointer:ty) => {
         #[async_trait]
         impl<T: OutputStreamFactory + ?Sized> OutputStreamFactory for $pointer {
-            fn capability(&self) -> OutputCapability {
-                (**self).capability()
+            fn capability(&self, location: &Location) -> OutputCapability {
+                (**self).capability(location)
             }
 
             async fn boot_id(&self) -> Option<String> {

@@ -78,7 +78,7 @@ impl OutputFixture for Memory {
 
 #[async_trait]
 impl OutputStreamFactory for Memory {
-    fn capability(&self) -> OutputCapability {
+    fn capability(&self, _: &Location) -> OutputCapability {
         OutputCapability::STREAM
     }
 

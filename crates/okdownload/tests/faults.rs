@@ -40,8 +40,8 @@ struct Stream(Arc<dyn OutputStream>, Arc<Plan>);
 
 #[async_trait]
 impl OutputStreamFactory for Layer {
-    fn capability(&self) -> OutputCapability {
-        self.0.capability()
+    fn capability(&self, location: &Location) -> OutputCapability {
+        self.0.capability(location)
     }
     async fn boot_id(&self) -> Option<String> {
         self.0.boot_id().await

@@ -27,7 +27,7 @@ impl<'a> Bench<'a> {
     }
 
     pub(super) fn capability(&self) -> OutputCapability {
-        self.factory.capability()
+        self.factory.capability(&self.fixture.place())
     }
 
     pub(super) fn at(&self, name: &str) -> Location {
