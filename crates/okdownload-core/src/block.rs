@@ -13,16 +13,19 @@ use okdownload_types::{ByteRange, Error, ErrorKind, ResourceVersion, ResumeFaile
 use tokio_util::sync::CancellationToken;
 
 use crate::connect::{Answer, Step, connect, unfit};
+use crate::in_order::{Ahead, InOrder};
 use crate::ledger::Ledger;
 use crate::request::Ask;
 use crate::run::{Run, from_now};
-use crate::writer::Writer;
+use crate::writer::{Write, Writer};
 
 /// What the connections of one transfer share.
 #[derive(Debug)]
 pub(crate) struct Transfer {
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) stream: Arc<dyn OutputStream>,
+    /// For a stream that takes bytes in order: what puts them into it, and how far ahead of it is fetched.
+    pub(crate) in_order: Option<(Arc<InOrder>, Ahead)>,
     /// The version that every response must be of.
     pub(crate) version: ResourceVersion,
     /// Whether a broken response can be continued by another one.
@@ -31,6 +34,19 @@ pub(crate) struct Transfer {
     pub(crate) halt: CancellationToken,
     /// How many connections are receiving bytes.
     pub(crate) flowing: AtomicUsize,
+}
+
+impl Transfer {
+    /// A write at this offset.
+    pub(crate) fn write(&self, offset: u64, data: Vec<Bytes>) -> Write {
+        let (stream, in_order) = (self.stream.clone(), self.in_order.clone());
+        Box::pin(async move {
+            match in_order {
+                Some((in_order, _)) => in_order.write(offset, data).await,
+                None => stream.write_at(offset, data).await,
+            }
+        })
+    }
 }
 
 /// Which bytes a connection is after.
@@ -254,7 +270,7 @@ async fn receive_body(
     mut position: u64,
     end: Option<u64>,
 ) -> Result<(), Fault> {
-    let mut writer = Writer::new(&transfer.stream, &transfer.ledger);
+    let mut writer = Writer::new(transfer);
     let stall = run.task.timeouts().stall;
     let mut deadline = from_now(stall);
     let received = loop {

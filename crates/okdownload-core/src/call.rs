@@ -25,6 +25,7 @@ use okdownload_types::{
 use crate::block::{Scope, Transfer};
 use crate::connect::{Answer, Step, connect, unfit};
 use crate::finish;
+use crate::in_order::{Ahead, InOrder};
 use crate::ledger::Ledger;
 use crate::order::Recorder;
 use crate::plan;
@@ -183,7 +184,7 @@ impl Call<'_> {
         let connections = self.connections(facts, &version);
         info.blocks = plan::resume(&info.blocks, connections, self.run.strategy().smallest_block());
         let ledger = Arc::new(Ledger::new(info));
-        let transfer = self.transfer(ledger, stream, version.clone());
+        let transfer = self.transfer(ledger, stream, version.clone(), None);
         let Some(block) = transfer.ledger.claim() else {
             return self.fetch(known, transfer, None, 0).await;
         };
@@ -235,14 +236,18 @@ impl Call<'_> {
         facts.accepts_ranges = partial;
         facts.seekable = self.env.output.capability(&location).seek;
         let connections = self.connections(facts, &version);
+        let ahead = (!facts.seekable).then(|| Ahead::of(connections));
         let mut info = opened.info;
         let probed = if partial { PROBE } else { version.total.unwrap_or(0) };
-        info.blocks = match version.total {
-            Some(total) => plan::fresh(total, probed, connections, self.run.strategy().smallest_block()),
-            None => vec![BlockInfo::new(0, None)],
+        info.blocks = match (version.total, ahead) {
+            (Some(total), Some(ahead)) => plan::in_order(total, ahead.piece),
+            (Some(total), None) => {
+                plan::fresh(total, probed, connections, self.run.strategy().smallest_block())
+            }
+            (None, _) => vec![BlockInfo::new(0, None)],
         };
         let ledger = Arc::new(Ledger::new(info));
-        let transfer = self.transfer(ledger, opened.stream, version);
+        let transfer = self.transfer(ledger, opened.stream, version, ahead);
         if let Err(error) = self.make_room(&transfer, &location).await {
             return self.leave(&transfer, error).await;
         }
@@ -327,7 +332,9 @@ impl Call<'_> {
         connections: usize,
     ) -> Result<Attempt> {
         self.env.recorder.watch(self.run.task.id(), shared.ledger.clone(), self.run.hub.clone());
-        let sync_every = self.is_durable().then_some(self.env.sync_interval);
+        // Of what goes to an output in order, nothing is claimed before it is whole.
+        let claims = shared.in_order.is_none() && self.is_durable();
+        let sync_every = claims.then_some(self.env.sync_interval);
         let mut next = first;
         while let Some(begin) = next.take() {
             match transfer(self.run, &shared, begin, connections, sync_every).await {
@@ -348,7 +355,7 @@ impl Call<'_> {
 
     async fn begin_anew(&mut self, transfer: &Transfer, how: Attempt) -> Result<Attempt> {
         self.unwatch().await;
-        transfer.stream.close().await?;
+        if self.is_resumable(transfer) { transfer.stream.close() } else { transfer.stream.abort() }.await?;
         Ok(how)
     }
 
@@ -362,7 +369,7 @@ impl Call<'_> {
         }
         let info = transfer.ledger.info();
         self.figures.length = info.total;
-        match finish::verify(self, transfer.stream.as_ref(), &info).await {
+        match finish::verify(self, transfer, &info).await {
             Ok(()) => {}
             Err(error) if error.kind() == ErrorKind::Checksum => {
                 return self.drop_part(transfer, error).await;
@@ -401,7 +408,7 @@ impl Call<'_> {
     /// Ends a run that failed: what is there is recorded and kept; an empty part is not.
     async fn leave<T>(&mut self, transfer: &Transfer, error: Error) -> Result<T> {
         self.unwatch().await;
-        let closed = if transfer.ledger.written() == 0 {
+        let closed = if transfer.ledger.written() == 0 || !self.is_resumable(transfer) {
             self.env.recorder.defer(Change::RemoveBreakpoint(self.run.task.id()));
             transfer.stream.abort().await
         } else {
@@ -411,6 +418,13 @@ impl Call<'_> {
             self.run.hub.warn(failed.to_string());
         }
         Err(error)
+    }
+
+    /// Whether a later run can go on with what this one leaves.
+    fn is_resumable(&self, transfer: &Transfer) -> bool {
+        let info = transfer.ledger.info();
+        let output = self.env.output.capability(&info.location);
+        output.seek && output.resume
     }
 
     async fn unwatch(&self) {
@@ -424,10 +438,14 @@ impl Call<'_> {
         ledger: Arc<Ledger>,
         stream: Arc<dyn OutputStream>,
         version: ResourceVersion,
+        ahead: Option<Ahead>,
     ) -> Transfer {
+        let digest = self.run.task.digest();
+        let in_order = ahead.map(|ahead| (Arc::new(InOrder::new(stream.clone(), digest)), ahead));
         Transfer {
             ledger,
             stream,
+            in_order,
             spliceable: self.is_spliceable(&version),
             version,
             halt: self.run.stop.child_token(),

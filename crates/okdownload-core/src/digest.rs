@@ -25,31 +25,60 @@ pub(crate) async fn check(
     length: u64,
     expected: &Digest,
 ) -> Result<()> {
-    let hasher = Arc::new(Mutex::new(hasher(expected.algorithm())));
+    let hash = Arc::new(Mutex::new(Some(Hash::new(expected.algorithm()))));
     let mut start = 0;
     while start < length {
         if run.stop.is_cancelled() {
             break;
         }
         let end = length.min(start + SLICE);
-        let feed = hasher.clone();
-        stream.scan(start..end, Box::new(move |bytes: &[u8]| lock(&feed).update(bytes))).await?;
+        let feed = hash.clone();
+        let update = move |bytes: &[u8]| lock(&feed).iter_mut().for_each(|hash| hash.update(bytes));
+        stream.scan(start..end, Box::new(update)).await?;
         start = end;
     }
     if run.stop.is_cancelled() {
         return Err(canceled());
     }
-    let value = lock(&hasher).finalize_reset();
-    if *value == *expected.value() {
+    let got = lock(&hash).take().and_then(Hash::finish);
+    compare(expected, got)
+}
+
+/// Compares the digest that was wanted with the one of the bytes.
+///
+/// # Errors
+/// `Checksum`, with both.
+pub(crate) fn compare(expected: &Digest, got: Option<Digest>) -> Result<()> {
+    if got.as_ref() == Some(expected) {
         return Ok(());
     }
     let error = Error::new(ErrorKind::Checksum, "the file does not have the expected digest")
         .with_context("expected", expected)
         .with_advice("check the digest, or find out who changed the file");
-    Err(match Digest::new(expected.algorithm(), value.into_vec()) {
-        Ok(got) => error.with_context("got", got),
-        Err(_) => error,
+    Err(match got {
+        Some(got) => error.with_context("got", got),
+        None => error,
     })
+}
+
+/// A digest in the making.
+pub(crate) struct Hash {
+    algorithm: DigestAlgorithm,
+    hasher: Box<dyn Hasher>,
+}
+
+impl Hash {
+    pub(crate) fn new(algorithm: DigestAlgorithm) -> Self {
+        Self { algorithm, hasher: hasher(algorithm) }
+    }
+
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
+        self.hasher.update(bytes);
+    }
+
+    pub(crate) fn finish(mut self) -> Option<Digest> {
+        Digest::new(self.algorithm, self.hasher.finalize_reset().into_vec()).ok()
+    }
 }
 
 fn hasher(algorithm: DigestAlgorithm) -> Box<dyn Hasher> {
@@ -102,11 +131,10 @@ mod tests {
             (DigestAlgorithm::Sha1, "a9993e364706816aba3e25717850c26c9cd0d89d"),
             (DigestAlgorithm::Sha256, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),
         ] {
-            let mut hasher = hasher(algorithm);
-            hasher.update(b"a");
-            hasher.update(b"bc");
-            let digest = Digest::new(algorithm, hasher.finalize_reset()).unwrap();
-            assert_eq!(digest.to_string(), format!("{}={expected}", algorithm.name()));
+            let mut hash = Hash::new(algorithm);
+            hash.update(b"a");
+            hash.update(b"bc");
+            assert_eq!(hash.finish().unwrap().to_string(), format!("{}={expected}", algorithm.name()));
         }
     }
 }

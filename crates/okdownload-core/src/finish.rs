@@ -1,24 +1,23 @@
 //! What is checked before a part gets its final name, and what is remembered after.
 
-use okdownload_output::OutputStream;
 use okdownload_types::{BreakpointInfo, CompletionRecord, Error, ErrorKind, Result};
 
+use crate::block::Transfer;
 use crate::call::Call;
 use crate::digest;
 use crate::existing::nanoseconds;
 
 /// Checks the part by all that is known: its length, the user's digest, the user's own check.
-pub(crate) async fn verify(
-    call: &mut Call<'_>,
-    stream: &dyn OutputStream,
-    info: &BreakpointInfo,
-) -> Result<()> {
+pub(crate) async fn verify(call: &mut Call<'_>, transfer: &Transfer, info: &BreakpointInfo) -> Result<()> {
     let length = info.written();
     if info.total != Some(length) {
         return Err(Error::new(ErrorKind::Unexpected, "a part that is not whole was taken for whole"));
     }
     if let Some(expected) = call.run.task.digest() {
-        digest::check(call.run, stream, length, expected).await?;
+        match &transfer.in_order {
+            Some((in_order, _)) => digest::compare(expected, in_order.digest().await)?,
+            None => digest::check(call.run, transfer.stream.as_ref(), length, expected).await?,
+        }
     }
     call.process.check(&call.run.task, &info.part).await?;
     if call.run.stop.is_cancelled() { Err(crate::run::canceled()) } else { Ok(()) }

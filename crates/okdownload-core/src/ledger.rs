@@ -4,6 +4,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use okdownload_types::{BlockInfo, BreakpointInfo};
 
+use crate::in_order::Ahead;
 use crate::sync::lock;
 
 /// The blocks of one run. Blocks keep their numbers: a split shortens one and appends another.
@@ -51,6 +52,16 @@ impl Live {
     /// The first byte that nobody has received.
     fn position(&self) -> u64 {
         self.block.start + self.reserved
+    }
+
+    /// Whether all of it is there, and nobody works on it.
+    fn is_done(&self) -> bool {
+        !self.assigned && self.block.is_full()
+    }
+
+    /// Whether its number is free.
+    fn is_empty(&self) -> bool {
+        self.block.length == Some(0)
     }
 
     /// How many bytes nobody has received; all that there is if the length is not known.
@@ -109,6 +120,27 @@ impl Ledger {
         let mut state = self.state();
         let block = state.blocks.iter().position(|live| !live.assigned && live.open() > 0)?;
         state.blocks[block].assigned = true;
+        Some(block)
+    }
+
+    /// For an output that takes bytes in order: the foremost bytes that nobody works on, at most a piece of them; they
+    /// are the caller's now. `None` if there are none, or if they lie too far ahead.
+    ///
+    /// What is whole at the front becomes one block, and numbers that this frees are given again, so that the list
+    /// does not grow with the file.
+    pub(crate) fn claim_ahead(&self, ahead: Ahead) -> Option<usize> {
+        let mut state = self.state();
+        state.join_front();
+        let front =
+            state.blocks.iter().filter(|live| !live.block.is_full()).map(|live| live.block.position());
+        let limit = front.min()?.saturating_add(ahead.window);
+        let idle = state.blocks.iter().enumerate().filter(|(_, live)| !live.assigned && live.open() > 0);
+        let (block, live) = idle.min_by_key(|(_, live)| live.position())?;
+        if live.position().saturating_add(ahead.piece.min(live.open())) > limit {
+            return None;
+        }
+        state.blocks[block].assigned = true;
+        state.cut(block, ahead.piece);
         Some(block)
     }
 
@@ -329,9 +361,46 @@ impl Ledger {
 }
 
 impl State {
+    /// Leaves a block only `piece` bytes to receive; the others become a block of their own, which is nobody's.
+    fn cut(&mut self, block: usize, piece: u64) {
+        let live = &mut self.blocks[block];
+        let Some(length) = live.block.length.filter(|_| live.open() > piece) else { return };
+        let kept = live.reserved + piece;
+        live.block.length = Some(kept);
+        let rest = Live::new(BlockInfo::new(live.block.start + kept, Some(length - kept)));
+        match self.blocks.iter_mut().find(|live| live.is_empty()) {
+            Some(free) => *free = rest,
+            None => self.blocks.push(rest),
+        }
+        self.layout += 1;
+    }
+
+    /// Joins the first block, if it is whole, with the whole ones that follow it.
+    fn join_front(&mut self) {
+        let Some((first, others)) = self.blocks.split_first_mut() else { return };
+        while first.is_done()
+            && let Some(next) = others.iter_mut().find(|live| {
+                live.is_done() && !live.is_empty() && Some(live.block.start) == first.block.end()
+            })
+        {
+            let joined = next.block.written;
+            first.block.length = Some(first.block.written + joined);
+            first.block.written += joined;
+            first.block.synced += next.block.synced;
+            first.reserved += next.reserved;
+            first.initial += next.initial;
+            first.published += next.published;
+            *next = Live::new(BlockInfo::new(next.block.start, Some(0)));
+            self.layout += 1;
+        }
+    }
+
     fn info_with_blocks(&self) -> BreakpointInfo {
         let mut info = self.info.clone();
         info.blocks = self.blocks.iter().map(|live| live.block).collect();
+        if info.blocks.len() > 1 {
+            info.blocks.retain(|block| block.length != Some(0));
+        }
         info.blocks.sort_by_key(|block| block.start);
         info
     }
@@ -380,6 +449,56 @@ mod tests {
         assert_eq!(ledger.missing(0), (40, Some(70)));
         assert_eq!(ledger.missing(1), (70, Some(100)));
         assert_eq!(ledger.claim(), None);
+    }
+
+    #[test]
+    fn pieces_come_in_order_within_the_window() {
+        let ahead = Ahead { piece: 10, window: 30 };
+        let ledger = ledger(&[(0, 10, 0), (10, 1000, 0)]);
+        let mut claimed = vec![ledger.claim_ahead(ahead).unwrap()];
+        claimed.extend(std::iter::from_fn(|| ledger.claim_ahead(ahead)));
+        let starts =
+            |blocks: &[usize]| blocks.iter().map(|block| ledger.missing(*block).0).collect::<Vec<_>>();
+        assert_eq!(starts(&claimed), [0, 10, 20]);
+        let receive = |block: usize| {
+            let (start, end) = ledger.missing(block);
+            ledger.reserve(Some(block), start, end.unwrap() - start);
+            ledger.wrote(block, end.unwrap() - start);
+            ledger.release(block);
+        };
+        // One in the middle is whole: the front has not moved.
+        receive(claimed[1]);
+        assert_eq!(ledger.claim_ahead(ahead), None);
+        receive(claimed[0]);
+        let (more, again) = (ledger.claim_ahead(ahead).unwrap(), ledger.claim_ahead(ahead).unwrap());
+        assert_eq!((ledger.missing(more), ledger.missing(again)), ((30, Some(40)), (40, Some(50))));
+        // A piece that is given back is the next.
+        ledger.release(again);
+        ledger.release(claimed[2]);
+        assert_eq!(ledger.claim_ahead(ahead), Some(claimed[2]));
+        let spans: Vec<_> = ledger.info().blocks.iter().map(|block| (block.start, block.length)).collect();
+        assert_eq!(spans, [(0, Some(20)), (20, Some(10)), (30, Some(10)), (40, Some(10)), (50, Some(960))]);
+        assert_eq!(ledger.written(), 20);
+    }
+
+    #[test]
+    fn the_list_does_not_grow_with_the_file() {
+        let ahead = Ahead { piece: 10, window: 30 };
+        let ledger = ledger(&[(0, 10, 0), (10, 99_990, 0)]);
+        let (mut most, mut published) = (0, 0);
+        while let Some(block) = ledger.claim_ahead(ahead) {
+            most = most.max(block);
+            let (start, end) = ledger.missing(block);
+            ledger.reserve(Some(block), start, end.unwrap() - start);
+            ledger.wrote(block, end.unwrap() - start);
+            if start % 70 == 0 {
+                published += ledger.take_increases().iter().map(|(_, increase)| increase).sum::<u64>();
+            }
+            ledger.release(block);
+        }
+        published += ledger.take_increases().iter().map(|(_, increase)| increase).sum::<u64>();
+        assert!(ledger.is_full() && most < 4, "{most}");
+        assert_eq!((ledger.written(), published), (100_000, 100_000));
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod existing;
 mod finish;
 mod handle;
 mod hub;
+mod in_order;
 mod ledger;
 mod open;
 mod order;

@@ -18,7 +18,8 @@ impl Call<'_> {
         &mut self,
         mut info: BreakpointInfo,
     ) -> Result<Result<Opened, ResumeFailedCause>> {
-        if !self.env.output.capability(&info.location).resume {
+        let output = self.env.output.capability(&info.location);
+        if !output.resume || !output.seek {
             return Ok(Err(ResumeFailedCause::OutputStreamNotSupport));
         }
         if self.run.task.method() != http::Method::GET {

@@ -16,6 +16,14 @@ pub(crate) fn fresh(total: u64, probed: u64, count: NonZeroU32, smallest: NonZer
     pieces
 }
 
+/// The blocks of a download that goes to an output which takes bytes in order: the first piece, and the rest, off which
+/// further ones are cut as it comes to them.
+pub(crate) fn in_order(total: u64, piece: u64) -> Vec<BlockInfo> {
+    let first = BlockInfo::new(0, Some(total.min(piece)));
+    let rest = (total > piece).then(|| BlockInfo::new(piece, Some(total - piece)));
+    std::iter::once(first).chain(rest).collect()
+}
+
 /// The blocks of a resume: all bytes that are there stay where they are, and the gaps between them are divided, the
 /// larger ones into more pieces.
 pub(crate) fn resume(blocks: &[BlockInfo], count: NonZeroU32, smallest: NonZeroU64) -> Vec<BlockInfo> {

@@ -130,7 +130,11 @@ impl<'a> Crew<'a> {
             return;
         }
         while self.ranged && self.working.len() < self.connections {
-            let block = self.transfer.ledger.claim().or_else(|| self.split());
+            let ledger = &self.transfer.ledger;
+            let block = match &self.transfer.in_order {
+                Some((_, ahead)) => ledger.claim_ahead(*ahead),
+                None => ledger.claim().or_else(|| self.split()),
+            };
             let Some(block) = block else { return };
             self.start(Scope::Block(block), None);
         }
@@ -151,8 +155,7 @@ impl<'a> Crew<'a> {
     /// Goes on after a connection's end. `Some`: the transfer is over.
     fn ended(&mut self, scope: Scope, end: WorkEnd) -> Result<Option<Outcome>> {
         match end {
-            WorkEnd::Full => {}
-            WorkEnd::Halted => self.release(scope),
+            WorkEnd::Full | WorkEnd::Halted => self.release(scope),
             WorkEnd::NotServed(error) => {
                 tracing::debug!(%error, "the server wants fewer connections");
                 self.release(scope);

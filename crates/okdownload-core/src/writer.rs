@@ -2,23 +2,21 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
-use std::sync::Arc;
 
 use bytes::Bytes;
-use okdownload_output::OutputStream;
 use okdownload_types::Result;
 
-use crate::ledger::{Ledger, Piece};
+use crate::block::Transfer;
+use crate::ledger::Piece;
 
 /// How many bytes one connection may have in memory, beside the chunk that it is receiving.
 const WINDOW: u64 = 1 << 20;
 
-type Write = Pin<Box<dyn Future<Output = Result<()>> + Send>>;
+pub(crate) type Write = Pin<Box<dyn Future<Output = Result<()>> + Send>>;
 
 /// Writes the pieces of one connection, one write at a time. A write that has begun is always waited for.
 pub(crate) struct Writer<'a> {
-    stream: &'a Arc<dyn OutputStream>,
-    ledger: &'a Ledger,
+    transfer: &'a Transfer,
     queue: VecDeque<Batch>,
     under_way: Option<(Piece, Write)>,
     bytes: u64,
@@ -31,8 +29,8 @@ struct Batch {
 }
 
 impl<'a> Writer<'a> {
-    pub(crate) fn new(stream: &'a Arc<dyn OutputStream>, ledger: &'a Ledger) -> Self {
-        Self { stream, ledger, queue: VecDeque::new(), under_way: None, bytes: 0 }
+    pub(crate) fn new(transfer: &'a Transfer) -> Self {
+        Self { transfer, queue: VecDeque::new(), under_way: None, bytes: 0 }
     }
 
     /// Takes a piece over. Starts to write it if nothing else is being written.
@@ -64,10 +62,7 @@ impl<'a> Writer<'a> {
     pub(crate) async fn step(&mut self) -> Result<()> {
         if self.under_way.is_none() {
             let Some(batch) = self.queue.pop_front() else { return Ok(()) };
-            let stream = self.stream.clone();
-            let offset = batch.piece.offset;
-            let write = Box::pin(async move { stream.write_at(offset, batch.chunks).await });
-            self.under_way = Some((batch.piece, write));
+            self.under_way = Some((batch.piece, self.transfer.write(batch.piece.offset, batch.chunks)));
         }
         let Some((piece, write)) = &mut self.under_way else { return Ok(()) };
         let (piece, written) = (*piece, write.await);
@@ -79,7 +74,7 @@ impl<'a> Writer<'a> {
             self.bytes = 0;
         }
         written?;
-        self.ledger.wrote(piece.block, piece.length);
+        self.transfer.ledger.wrote(piece.block, piece.length);
         Ok(())
     }
 

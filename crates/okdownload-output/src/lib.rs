@@ -20,11 +20,13 @@ use okdownload_types::{FileIdentity, Location, Result};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct OutputCapability {
-    /// Bytes may be written at any position, in any order. Without it, core writes from front to back.
+    /// Bytes may be written at any position, in any order. Without it, core writes from front to back; connections
+    /// that are ahead wait in memory, within a window.
     pub seek: bool,
     /// What was written can be read back.
     pub read: bool,
-    /// A part can be opened again, by its name, after the process that wrote it is gone.
+    /// A part can be opened again, by its name, after the process that wrote it is gone. Core makes use of it only
+    /// together with `seek`, and aborts parts that it could not go on with.
     pub resume: bool,
     /// Nobody sees a part before it is committed (an upload that appears once it is complete). Core opens it under its
     /// final name then, and commits it to that one; else it opens it under a name beside it.

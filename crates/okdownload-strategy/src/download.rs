@@ -27,10 +27,10 @@ pub trait DownloadStrategy: DynClone + Debug + Send + Sync + 'static {
         Ok(())
     }
 
-    /// Whether several connections may be used. By default: if server and output can do it, and the resource has a
-    /// version that all of them can be held to.
+    /// Whether several connections may be used. By default: if the server can do it, and the resource has a version
+    /// that all of them can be held to. (For an output that takes bytes in order they fetch ahead, within a window.)
     fn multi_block(&mut self, facts: &BlockFacts) -> bool {
-        facts.accepts_ranges && facts.seekable && facts.spliceable
+        facts.accepts_ranges && facts.spliceable
     }
 
     /// Into how many blocks to divide what is missing; asked only if [`multi_block`](DownloadStrategy::multi_block)
@@ -215,7 +215,7 @@ mod tests {
         let all = BlockFacts::new(1);
         assert!(strategy.multi_block(&all));
         assert!(!strategy.multi_block(&BlockFacts { accepts_ranges: false, ..all }));
-        assert!(!strategy.multi_block(&BlockFacts { seekable: false, ..all }));
+        assert!(strategy.multi_block(&BlockFacts { seekable: false, ..all }));
         assert!(!strategy.multi_block(&BlockFacts { spliceable: false, ..all }));
     }
 
