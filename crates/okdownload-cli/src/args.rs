@@ -36,7 +36,7 @@ pub(crate) struct Args {
     #[arg(short, long, value_name = "DIR", help_heading = "What and where")]
     pub(crate) dir: Option<PathBuf>,
 
-    /// Name the file (one URL only)
+    /// Name the file (one URL only; - is standard output)
     #[arg(short, long, value_name = "NAME", help_heading = "What and where")]
     pub(crate) out: Option<PathBuf>,
 

@@ -1,9 +1,11 @@
 //! The engine and its parts, as the command line wants them.
 
 use std::num::{NonZeroU64, NonZeroUsize};
+use std::path::Path;
+use std::sync::Arc;
 
 use okdownload::OkDownload;
-use okdownload::connection::ReqwestConnectionFactory;
+use okdownload::connection::{ConnectionFactory, IsahcConnectionFactory, ReqwestConnectionFactory};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::args::{Args, BackendArg};
@@ -14,16 +16,13 @@ use crate::state::StoreChoice;
 #[derive(Debug)]
 pub(crate) struct Setup {
     store: StoreChoice,
-    connection: ReqwestConnectionFactory,
+    connection: Arc<dyn ConnectionFactory>,
     rate: Option<NonZeroU64>,
     pub(crate) parallel: NonZeroUsize,
 }
 
 impl Setup {
     pub(crate) fn new(args: &Args) -> Result<Self, Failure> {
-        if args.backend == BackendArg::Isahc {
-            return Err(Failure::usage("--backend isahc is not built yet; use --backend reqwest"));
-        }
         Ok(Self {
             store: StoreChoice::parse(args.store.as_deref())?,
             connection: connection(args)?,
@@ -46,18 +45,36 @@ impl Setup {
     }
 }
 
-fn connection(args: &Args) -> Result<ReqwestConnectionFactory, Failure> {
-    let mut factory = ReqwestConnectionFactory::new();
-    if let Some(url) = &args.proxy {
-        factory = factory.proxy(url).map_err(|error| Failure::Usage(format!("--proxy: {error}")))?;
+fn connection(args: &Args) -> Result<Arc<dyn ConnectionFactory>, Failure> {
+    let authorities = args.cacert.as_deref().map(authorities).transpose()?;
+    // Two clients that are set up in the same words.
+    macro_rules! set_up {
+        ($factory:ty) => {{
+            let mut factory = <$factory>::new();
+            if let Some(url) = &args.proxy {
+                factory = factory.proxy(url).map_err(|error| wrong("--proxy", &error))?;
+            }
+            if let Some((name, pem)) = &authorities {
+                factory = factory.root_certificates_pem(pem).map_err(|error| wrong(name, &error))?;
+            }
+            Ok(Arc::new(factory))
+        }};
     }
-    if let Some(path) = &args.cacert {
-        let wrong =
-            |error: &dyn std::fmt::Display| Failure::Usage(format!("--cacert {}: {error}", path.display()));
-        let pem = std::fs::read(path).map_err(|error| wrong(&error))?;
-        factory = factory.root_certificates_pem(&pem).map_err(|error| wrong(&error))?;
+    match args.backend {
+        BackendArg::Reqwest => set_up!(ReqwestConnectionFactory),
+        BackendArg::Isahc => set_up!(IsahcConnectionFactory),
     }
-    Ok(factory)
+}
+
+/// The file's certificates, and how to name it.
+fn authorities(path: &Path) -> Result<(String, Vec<u8>), Failure> {
+    let name = format!("--cacert {}", path.display());
+    let pem = std::fs::read(path).map_err(|error| wrong(&name, &error))?;
+    Ok((name, pem))
+}
+
+fn wrong(option: &str, error: &dyn std::fmt::Display) -> Failure {
+    Failure::Usage(format!("{option}: {error}"))
 }
 
 /// Two workers keep a fast link busy; more only wake each other up.

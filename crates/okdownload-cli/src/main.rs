@@ -7,6 +7,7 @@ mod engine;
 mod input;
 mod json;
 mod plan;
+mod pour;
 mod progress;
 mod report;
 mod run;
@@ -31,6 +32,8 @@ fn main() -> ExitCode {
     match result {
         Ok(Outcome::Complete) => ExitCode::SUCCESS,
         Ok(Outcome::Failed) => ExitCode::from(1),
+        // As if the signal had ended us, of which nobody hears anything either.
+        Ok(Outcome::PipeClosed) => ExitCode::from(128 + 13),
         Ok(Outcome::Stopped(code)) => ExitCode::from(code),
         Err(Failure::Usage(message)) => {
             Console::plain().error(&message);

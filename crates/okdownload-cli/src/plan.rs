@@ -21,6 +21,7 @@ use crate::report::Failure;
 pub(crate) struct Plan {
     items: Vec<Item>,
     options: Options,
+    poured: bool,
 }
 
 /// One file.
@@ -65,13 +66,22 @@ impl Plan {
         if let (Some(out), [(_, item)]) = (&args.out, &mut found[..]) {
             item.out = Some(out.as_path().into());
         }
-        let mut plan = Self { items: Vec::new(), options: Options::new(args)? };
+        let poured = args.out.as_deref() == Some(Path::new("-"));
+        if poured && args.json {
+            return Err(Failure::usage("--json and -o - both want standard output; leave one of them out"));
+        }
+        let mut plan = Self { items: Vec::new(), options: Options::new(args)?, poured };
         plan.items = plan.judge(found)?;
         Ok(plan)
     }
 
     pub(crate) fn len(&self) -> usize {
         self.items.len()
+    }
+
+    /// Whether the one file goes to standard output.
+    pub(crate) fn is_poured(&self) -> bool {
+        self.poured
     }
 
     /// The task of a file. It is made only when its turn comes: the text of a URL is much smaller.
@@ -185,12 +195,20 @@ impl Options {
         })
     }
 
+    fn target(&self, out: Option<&Path>) -> Target {
+        match (out, out.and_then(uri), uri(&self.directory)) {
+            (_, Some(uri), _) => Target::uri(uri),
+            (Some(out), _, Some(uri)) => {
+                Target::uri(format!("{}/{}", uri.trim_end_matches('/'), out.display()))
+            }
+            (Some(out), ..) => Target::file(self.directory.join(out)),
+            (None, _, Some(uri)) => Target::uri(format!("{}/", uri.trim_end_matches('/'))),
+            (None, ..) => Target::directory(&self.directory),
+        }
+    }
+
     fn task(&self, item: &Item) -> Result<DownloadTask> {
-        let target = match &item.out {
-            Some(out) => Target::file(self.directory.join(out)),
-            None => Target::directory(&self.directory),
-        };
-        let mut builder = DownloadTask::builder(&item.url, target)
+        let mut builder = DownloadTask::builder(&item.url, self.target(item.out.as_deref()))
             .headers(self.headers.clone())
             .on_exists(self.on_exists)
             .durability(self.durability)
@@ -209,6 +227,15 @@ impl Options {
         }
         .build()
     }
+}
+
+/// A place that is written as a URI, as `s3://bucket/key`.
+fn uri(place: &Path) -> Option<&str> {
+    let text = place.to_str()?;
+    let (scheme, _) = text.split_once("://")?;
+    let sound = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+        && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
+    sound.then_some(text)
 }
 
 fn has_userinfo(url: &str) -> bool {

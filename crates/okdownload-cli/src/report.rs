@@ -81,7 +81,10 @@ pub(crate) fn printable(text: &str) -> String {
 
 /// A file as the user knows it: relative to where he is, if it is below that.
 pub(crate) fn place(location: &Location) -> String {
-    let Some(path) = location.path() else { return location.to_string() };
+    let Some(path) = location.path() else {
+        let text = location.to_string();
+        return if text.starts_with("reader:") { "standard output".into() } else { text };
+    };
     let here = std::env::current_dir().ok();
     let relative = here.as_deref().and_then(|here| path.strip_prefix(here).ok());
     relative.filter(|path| *path != Path::new("")).unwrap_or(path).display().to_string()

@@ -1,17 +1,20 @@
 //! Runs a plan: keeps the engine busy, hears what becomes of each file, and counts.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::num::NonZeroUsize;
 
 use futures_util::StreamExt;
 use futures_util::stream::{Map, SelectAll};
 use okdownload::monitor::Event;
-use okdownload::{Events, OkDownload, Progress, TaskEnd, TaskHandle, redacted};
+use okdownload::{Error, Events, OkDownload, Progress, TaskEnd, TaskHandle, redacted};
 use tokio::sync::watch;
+use tokio::task::JoinHandle;
 use tokio::time::{Interval, MissedTickBehavior};
 
 use crate::json::JsonLines;
 use crate::plan::Plan;
+use crate::pour::pour;
 use crate::progress::{FileBar, Screen, TICK};
 use crate::report::{self, Console};
 
@@ -33,6 +36,8 @@ pub(crate) struct Run<'a> {
     next: usize,
     ended: usize,
     failed: usize,
+    /// What writes to standard output, if something does.
+    pouring: Option<JoinHandle<io::Result<()>>>,
 }
 
 type FileEvents = Map<Events, Box<dyn FnMut(Event) -> (usize, Event) + Send>>;
@@ -53,6 +58,8 @@ pub(crate) enum Outcome {
     Failed,
     /// By a signal, with the exit code for it.
     Stopped(u8),
+    /// Who read standard output has gone.
+    PipeClosed,
 }
 
 impl<'a> Run<'a> {
@@ -75,6 +82,7 @@ impl<'a> Run<'a> {
             next: 0,
             ended: 0,
             failed: 0,
+            pouring: None,
         }
     }
 
@@ -102,10 +110,20 @@ impl<'a> Run<'a> {
             screen.clear();
         }
         self.close().await;
-        match stopped {
-            Some(code) => Outcome::Stopped(code),
-            None if self.failed > 0 => Outcome::Failed,
-            None => Outcome::Complete,
+        // Who was told to stop does not wait until somebody reads.
+        let poured = match self.pouring.take() {
+            Some(pouring) if stopped.is_none() => pouring.await.unwrap_or_else(|error| Err(error.into())),
+            _ => Ok(()),
+        };
+        match (stopped, poured) {
+            (Some(code), _) => Outcome::Stopped(code),
+            (None, Err(error)) if error.kind() == io::ErrorKind::BrokenPipe => Outcome::PipeClosed,
+            (None, Err(error)) => {
+                self.console.error(&format!("cannot write to standard output: {error}"));
+                Outcome::Failed
+            }
+            (None, Ok(())) if self.failed > 0 => Outcome::Failed,
+            (None, Ok(())) => Outcome::Complete,
         }
     }
 
@@ -118,13 +136,15 @@ impl<'a> Run<'a> {
             match task {
                 Ok(task) => self.enqueue(index, task),
                 // The plan was judged before, so this is a change of the world: the current directory is gone.
-                Err(error) => {
-                    self.ended += 1;
-                    self.failed += 1;
-                    self.console.error(&report::describe(&error));
-                }
+                Err(error) => self.not_begun(&error),
             }
         }
+    }
+
+    fn not_begun(&mut self, error: &Error) {
+        self.ended += 1;
+        self.failed += 1;
+        self.console.error(&report::describe(error));
     }
 
     fn enqueue(&mut self, index: usize, task: okdownload::DownloadTask) {
@@ -135,7 +155,18 @@ impl<'a> Run<'a> {
         let request = self.engine.task(task);
         let tag: Box<dyn FnMut(Event) -> (usize, Event) + Send> = Box::new(move |event| (index, event));
         self.events.push(request.events().map(tag));
-        let handle = request.enqueue();
+        let handle = if self.plan.is_poured() {
+            match request.into_reader() {
+                Ok(reader) => {
+                    let handle = reader.handle().clone();
+                    self.pouring = Some(tokio::spawn(pour(reader)));
+                    handle
+                }
+                Err(error) => return self.not_begun(&error),
+            }
+        } else {
+            request.enqueue()
+        };
         let progress = handle.progress();
         self.active.insert(index, File { handle, name, progress, running: false, bar: FileBar::default() });
     }

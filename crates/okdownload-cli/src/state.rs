@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use okdownload::store::{CommitLevel, DownloadStore, MemoryStore, SqliteStore};
+use okdownload::store::{CommitLevel, DownloadStore, MemoryStore, SledStore, SqliteStore};
 use okdownload::{Error, ErrorKind, Result, TaskId, database_path};
 
 use crate::report::{Console, Failure, describe};
@@ -16,6 +16,8 @@ pub(crate) enum StoreChoice {
     Usual,
     /// SQLite at this path, or nothing.
     Sqlite(PathBuf),
+    /// sled at this path, or beside the usual database, or nothing.
+    Sled(Option<PathBuf>),
     Memory,
 }
 
@@ -29,10 +31,10 @@ impl StoreChoice {
             (b"sqlite", Some(_)) => Err(Failure::usage("--store sqlite: names no file behind the colon")),
             (b"memory", None) => Ok(Self::Memory),
             (b"memory", Some(_)) => Err(Failure::usage("--store memory has no path")),
-            (b"sled", _) => {
-                Err(Failure::usage("--store sled is not built yet; use --store sqlite or --store memory"))
-            }
-            _ => Err(Failure::usage("--store is one of sqlite, sqlite:PATH and memory")),
+            (b"sled", None) => Ok(Self::Sled(None)),
+            (b"sled", Some(path)) if path.file_name().is_some() => Ok(Self::Sled(Some(path.into()))),
+            (b"sled", Some(_)) => Err(Failure::usage("--store sled: names no directory behind the colon")),
+            _ => Err(Failure::usage("--store is one of sqlite, sqlite:PATH, sled, sled:PATH and memory")),
         }
     }
 
@@ -41,14 +43,17 @@ impl StoreChoice {
     pub(crate) async fn open(self, console: &Console) -> Result<Arc<dyn DownloadStore>, Failure> {
         let path = match self {
             Self::Memory => return Ok(Arc::new(MemoryStore::new())),
-            Self::Sqlite(path) => {
-                return opened(&path, console).await.map_err(|error| Failure::Other(describe(&error)));
+            Self::Sqlite(path) => return opened(sqlite(&path, console)).await.map_err(failure),
+            Self::Sled(path) => {
+                let path = path.map_or_else(|| usual_path().map(|path| path.with_extension("sled")), Ok);
+                let store = SledStore::builder(path.map_err(failure)?).on_warning(warn(console)).build();
+                return opened(store).await.map_err(failure);
             }
             Self::Usual => usual_path(),
         };
         let (result, there) = match path {
             // One that is there holds what a run without it would take for nobody's.
-            Ok(path) => (opened(&path, console).await, path.exists()),
+            Ok(path) => (opened(sqlite(&path, console)).await, path.exists()),
             Err(error) => (Err(error), false),
         };
         match result {
@@ -60,9 +65,13 @@ impl StoreChoice {
                 ));
                 Ok(Arc::new(MemoryStore::new()))
             }
-            Err(error) => Err(Failure::Other(describe(&error))),
+            Err(error) => Err(failure(error)),
         }
     }
+}
+
+fn failure(error: Error) -> Failure {
+    Failure::Other(describe(&error))
 }
 
 /// `name`, or `name:path`.
@@ -94,11 +103,18 @@ fn usual_path() -> Result<PathBuf> {
     database_path(Some("okdl"))
 }
 
-/// Opens the database now, which it otherwise does when it is first used: whether it can be read and be written.
-async fn opened(path: &Path, console: &Console) -> Result<Arc<dyn DownloadStore>> {
+/// Tells what a store has to say.
+fn warn(console: &Console) -> Arc<dyn Fn(&str) + Send + Sync> {
     let console = console.clone();
-    let warn = move |message: &str| console.error(&format!("warning: {message}"));
-    let store = SqliteStore::builder(path).on_warning(Arc::new(warn)).build();
+    Arc::new(move |message: &str| console.error(&format!("warning: {message}")))
+}
+
+fn sqlite(path: &Path, console: &Console) -> SqliteStore {
+    SqliteStore::builder(path).on_warning(warn(console)).build()
+}
+
+/// Opens the database now, which it otherwise does when it is first used: whether it can be read and be written.
+async fn opened(store: impl DownloadStore) -> Result<Arc<dyn DownloadStore>> {
     store.completion(TaskId::from_u128(0)).await?;
     store.commit(Vec::new(), CommitLevel::Process).await?;
     Ok(Arc::new(store))
@@ -122,7 +138,9 @@ mod tests {
         assert_eq!(parse("sqlite"), Some(StoreChoice::Usual));
         assert_eq!(parse("sqlite:a:b.db"), Some(StoreChoice::Sqlite("a:b.db".into())));
         assert_eq!(parse("memory"), Some(StoreChoice::Memory));
-        for text in ["", "sqlite:", "sqlite:/", "memory:x", "sled", "sled:x", "redis", "SQLITE"] {
+        assert_eq!(parse("sled"), Some(StoreChoice::Sled(None)));
+        assert_eq!(parse("sled:a"), Some(StoreChoice::Sled(Some("a".into()))));
+        for text in ["", "sqlite:", "sqlite:/", "memory:x", "sled:", "sled:/", "redis", "SQLITE"] {
             assert_eq!(parse(text), None, "{text}");
         }
     }

@@ -53,9 +53,7 @@ const USAGE: &[(&[&str], &str)] = &[
     (&["--on-exists", "panic", "URL"], "--on-exists"),
     (&["--durability", "forever", "URL"], "--durability"),
     (&["--store", "redis", "URL"], "--store"),
-    (&["--store", "sled", "URL"], "not built yet"),
-    (&["--store", "sled:x", "URL"], "not built yet"),
-    (&["--backend", "isahc", "URL"], "not built yet"),
+    (&["--store", "sled:", "URL"], "no directory"),
     (&["--backend", "curl", "URL"], "--backend"),
     (&["--nonsense", "URL"], "--nonsense"),
 ];

@@ -310,7 +310,7 @@ async fn receive_body(
     let drained = writer.drain().await.map_err(Fault::Local);
     if received.is_ok() && end == Some(position) {
         // All bytes are here; seeing the end as well lets the connection be used again.
-        let end_of_body = tokio::time::timeout(Duration::from_millis(1), connected.chunk()).await;
+        let end_of_body = tokio::time::timeout(Duration::from_millis(10), connected.chunk()).await;
         tracing::trace!(?end_of_body);
     }
     drained.and(received)

@@ -331,7 +331,8 @@ impl Call<'_> {
         first: Option<(Scope, Option<Answer>)>,
         connections: usize,
     ) -> Result<Attempt> {
-        self.env.recorder.watch(self.run.task.id(), shared.ledger.clone(), self.run.hub.clone());
+        let kept = self.run.room.is_none();
+        self.env.recorder.watch(self.run.task.id(), shared.ledger.clone(), self.run.hub.clone(), kept);
         // Of what goes to an output in order, nothing is claimed before it is whole.
         let claims = shared.in_order.is_none() && self.is_durable();
         let sync_every = claims.then_some(self.env.sync_interval);
@@ -386,8 +387,11 @@ impl Call<'_> {
             return self.leave(transfer, error).await;
         }
         self.env.recorder.forget(info.id);
-        let record = finish::record(self, &info).await;
-        self.env.recorder.defer(Change::Complete(record));
+        let change = match finish::record(self, &info).await {
+            Some(record) => Change::Complete(record),
+            None => Change::RemoveBreakpoint(info.id),
+        };
+        self.env.recorder.defer(change);
         Ok(Attempt::Complete)
     }
 

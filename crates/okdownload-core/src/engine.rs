@@ -315,7 +315,7 @@ impl Engine {
         let started = Instant::now();
         let parts = &entry.parts;
         let (strategy, process) = (parts.strategy.as_ref(), parts.process.as_ref());
-        let run = Run::new(
+        let mut run = Run::new(
             entry.task.clone(),
             parts.connection.clone().unwrap_or_else(|| self.parts.connection.clone()),
             entry.hub.clone(),
@@ -324,6 +324,7 @@ impl Engine {
             strategy.unwrap_or(&self.parts.strategy).clone(),
             lock(&self.random).fork(),
         );
+        run.room = entry.room.clone();
         let env = Env {
             output: parts.output.clone().unwrap_or_else(|| self.parts.output.clone()),
             recorder: self.recorder.clone(),

@@ -9,6 +9,7 @@ use okdownload_types::DownloadTask;
 use tokio::task::JoinHandle;
 
 use crate::hub::Hub;
+use crate::reader::Room;
 use crate::throttle::Throttle;
 
 /// A task that an engine has taken in, with all that is its own.
@@ -18,6 +19,8 @@ pub(crate) struct Entry {
     pub(crate) hub: Arc<Hub>,
     pub(crate) throttle: Arc<Throttle>,
     pub(crate) parts: TaskParts,
+    /// The reader's room, if the task has one; it goes to no place then, and is not recorded.
+    pub(crate) room: Option<Arc<Room>>,
     /// Those who tell its listeners.
     pub(crate) deliveries: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -40,6 +43,6 @@ impl Entry {
     pub(crate) fn with_parts(task: DownloadTask, parts: TaskParts) -> Self {
         let hub = Arc::new(Hub::new(task.progress_interval()));
         let throttle = Arc::new(Throttle::new(task.rate_limit()));
-        Self { task, hub, throttle, parts, deliveries: Mutex::default() }
+        Self { task, hub, throttle, parts, room: None, deliveries: Mutex::default() }
     }
 }

@@ -23,17 +23,17 @@ pub(crate) async fn verify(call: &mut Call<'_>, transfer: &Transfer, info: &Brea
     if call.run.stop.is_cancelled() { Err(crate::run::canceled()) } else { Ok(()) }
 }
 
-/// What to remember of a finished file.
-pub(crate) async fn record(call: &Call<'_>, info: &BreakpointInfo) -> CompletionRecord {
+/// What to remember of a finished file; `None` of what nobody can find again.
+pub(crate) async fn record(call: &Call<'_>, info: &BreakpointInfo) -> Option<CompletionRecord> {
     let mut record = CompletionRecord::new(info.id, info.url.clone(), info.location.clone(), info.written());
     record.validators = info.validators.clone();
     // The time that the file really has: not every file system keeps the one that was set.
     record.modified = match call.env.output.stat(&info.location).await {
-        Ok(file) => file.and_then(|file| file.modified).and_then(nanoseconds),
+        Ok(file) => file?.modified.and_then(nanoseconds),
         Err(error) => {
             tracing::warn!(%error, "a finished file cannot be looked at; it will be asked about again");
             None
         }
     };
-    record
+    Some(record)
 }

@@ -43,6 +43,8 @@ pub(crate) struct Recorder {
 struct Watched {
     ledger: Arc<Ledger>,
     hub: Arc<Hub>,
+    /// Whether the store is told. Of what can't be found again it is not.
+    kept: bool,
 }
 
 impl Recorder {
@@ -76,8 +78,8 @@ impl Recorder {
     }
 
     /// Watches the counters of a run from now on.
-    pub(crate) fn watch(&self, id: TaskId, ledger: Arc<Ledger>, hub: Arc<Hub>) {
-        lock(&self.running).insert(id, Watched { ledger, hub });
+    pub(crate) fn watch(&self, id: TaskId, ledger: Arc<Ledger>, hub: Arc<Hub>, kept: bool) {
+        lock(&self.running).insert(id, Watched { ledger, hub, kept });
         self.wake.notify_one();
     }
 
@@ -127,7 +129,8 @@ impl Recorder {
         let news: Vec<(&Watched, Snapshot)> =
             runs.iter().filter_map(|run| Some((run, run.ledger.news()?))).collect();
         // 2. The store is told.
-        let changes = news.iter().map(|(_, snapshot)| change(snapshot)).collect();
+        let kept = news.iter().filter(|(run, _)| run.kept);
+        let changes = kept.map(|(_, snapshot)| change(snapshot)).collect();
         if let Err(error) = self.tell(changes).await {
             news.iter().for_each(|(run, _)| run.ledger.not_stored());
             return Err(error);

@@ -6,12 +6,14 @@ use okdownload_connection::ConnectionFactory;
 use okdownload_monitor::DownloadListener;
 use okdownload_output::OutputStreamFactory;
 use okdownload_strategy::{DownloadStrategy, ProcessFileStrategy};
-use okdownload_types::{DownloadTask, TaskEnd};
+use okdownload_types::{DownloadTask, Result, Target, TaskEnd};
 
 use crate::engine::Engine;
 use crate::entry::{Entry, TaskParts};
 use crate::handle::TaskHandle;
 use crate::hub::Events;
+use crate::reader::{self, DownloadReader};
+use crate::sync::lock;
 
 /// A task that is about to be enqueued or executed. Nothing happens before that.
 #[derive(Debug)]
@@ -85,6 +87,19 @@ impl TaskRequest {
         let (engine, entry) = self.prepare();
         engine.execute(&entry);
         TaskHandle::new(engine, entry).wait().await
+    }
+
+    /// Enqueues the task with its bytes for whoever reads them, and no file: the target is not looked at. What a
+    /// process-file strategy says of files does not apply, and nothing is recorded: such a download can't be resumed.
+    ///
+    /// # Errors
+    /// None that a task which could be built has.
+    pub fn into_reader(mut self) -> Result<DownloadReader> {
+        let place = format!("reader:{:016x}", lock(&self.engine.random).u64(..));
+        self.entry.task = self.entry.task.to_builder().target(Target::uri(place)).build()?;
+        let (pipe, reading) = reader::pipe();
+        self.entry.room = Some(reading.room.clone());
+        Ok(DownloadReader::new(self.output_layer(|_| pipe).enqueue(), reading))
     }
 
     fn prepare(self) -> (Arc<Engine>, Arc<Entry>) {

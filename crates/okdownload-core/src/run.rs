@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use crate::hub::Hub;
+use crate::reader::Room;
 use crate::sync::lock;
 use crate::throttle::Throttle;
 
@@ -26,6 +27,8 @@ pub(crate) struct Run {
     pub(crate) stop: CancellationToken,
     /// The limits that bytes pass: the engine's and the task's.
     pub(crate) throttles: [Arc<Throttle>; 2],
+    /// The room of whoever reads the bytes, in place of a file.
+    pub(crate) room: Option<Arc<Room>>,
     /// Body bytes received.
     pub(crate) fetched: AtomicU64,
     strategy: Mutex<Box<dyn DownloadStrategy>>,
@@ -59,6 +62,7 @@ impl Run {
             hub,
             stop,
             throttles,
+            room: None,
             fetched: AtomicU64::new(0),
             strategy: Mutex::new(strategy),
             url,
@@ -96,9 +100,15 @@ impl Run {
         }
     }
 
-    /// Waits until this many bytes may pass all limits. Returns whether they did before `halt`.
+    /// Waits until this many bytes may pass all limits, and their reader has room. Returns whether they did before
+    /// `halt`.
     pub(crate) async fn pass_limits(&self, bytes: u64, halt: &CancellationToken) -> bool {
         self.fetched.fetch_add(bytes, Ordering::Relaxed);
+        if let Some(room) = &self.room
+            && halt.run_until_cancelled(room.wait()).await.is_none()
+        {
+            return false;
+        }
         for throttle in self.throttles.iter().filter(|throttle| throttle.is_on()) {
             if halt.run_until_cancelled(throttle.pass(bytes)).await.is_none() {
                 return false;

@@ -19,9 +19,9 @@
 //!
 //! | part | default | feature | others |
 //! |---|---|---|---|
-//! | [`connection`] | reqwest | `reqwest` | your own |
+//! | [`connection`] | reqwest | `reqwest` | `isahc`, your own |
 //! | [`output`] | local files | `file` | your own |
-//! | [`store`] | SQLite | `sqlite` | `memory`, your own |
+//! | [`store`] | SQLite | `sqlite` | `memory`, `sled`, your own |
 //! | [`strategy`] | OkDownload's | | your own |
 //! | [`monitor`] | none | | your own |
 //!
@@ -33,8 +33,10 @@ pub use okdownload_types::*;
 /// How an HTTP client is plugged in.
 pub mod connection {
     pub use okdownload_connection::*;
+    #[cfg(feature = "isahc")]
+    pub use okdownload_connection_isahc::IsahcConnectionFactory;
     #[cfg(feature = "reqwest")]
-    pub use okdownload_connection_reqwest::*;
+    pub use okdownload_connection_reqwest::ReqwestConnectionFactory;
 }
 
 /// How a place to write to is plugged in.
@@ -48,9 +50,11 @@ pub mod output {
 pub mod store {
     pub use okdownload_store::*;
     #[cfg(feature = "memory")]
-    pub use okdownload_store_memory::*;
+    pub use okdownload_store_memory::MemoryStore;
+    #[cfg(feature = "sled")]
+    pub use okdownload_store_sled::{SledStore, SledStoreBuilder};
     #[cfg(feature = "sqlite")]
-    pub use okdownload_store_sqlite::*;
+    pub use okdownload_store_sqlite::{SqliteStore, SqliteStoreBuilder};
 }
 
 /// What decides.

@@ -1,0 +1,105 @@
+//! Other parts than the usual ones: backends, stores, and places to write to.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use common::{MIB, Place, signal, tagged};
+use okdownload_testkit::server::Body;
+use rustix::process::Signal;
+use tokio::io::AsyncReadExt;
+
+const PARTS: [&[&str]; 3] =
+    [&["--backend", "isahc"], &["--store", "sled"], &["--backend", "isahc", "--store", "sled"]];
+
+#[tokio::test]
+async fn other_backends_and_stores_bring_the_file() {
+    for parts in PARTS {
+        let place = Place::new().await;
+        let body = Body::pattern(1, 9 * MIB);
+        place.server.serve("/a", tagged(&body));
+        let url = place.url("/a");
+        let arguments = [parts, &["-q", "-x", "4", "-o", "a", &url]].concat();
+        place.succeed(&arguments).await;
+        place.assert_content("a", &body);
+        assert_eq!(place.files(), ["a"]);
+        let requests = place.server.requests().len();
+        // The store knows that it is there.
+        place.succeed(&arguments).await;
+        assert_eq!(place.server.requests().len(), requests, "{parts:?}");
+    }
+}
+
+#[tokio::test]
+async fn they_go_on_after_a_kill() {
+    for parts in PARTS {
+        let place = Place::new().await;
+        let body = Body::pattern(2, 24 * MIB);
+        place.server.serve("/a", tagged(&body).rate(8 * MIB));
+        let url = place.url("/a");
+        let arguments = [parts, &["-q", "-x", "2", "-o", "a", &url]].concat();
+        let mut child = place.command(&arguments).spawn().unwrap();
+        // Until more is written than the first record needs, and that is recorded.
+        while sent(&place) < 8 * MIB {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        signal(&child, Signal::KILL);
+        child.wait().await.unwrap();
+        let before = sent(&place);
+        place.server.serve("/a", tagged(&body));
+        place.succeed(&arguments).await;
+        place.assert_content("a", &body);
+        assert_eq!(place.files(), ["a"], "{parts:?}");
+        let twice = sent(&place) - body.len();
+        assert!(sent(&place) > before && twice < 6 * MIB, "{parts:?}: {twice} bytes twice");
+    }
+}
+
+fn sent(place: &Place) -> u64 {
+    place.server.requests().iter().map(|request| request.bytes_sent).sum()
+}
+
+#[tokio::test]
+async fn standard_output_gets_the_bytes() {
+    let place = Place::new().await;
+    let body = Body::pattern(3, 11 * MIB + 5);
+    place.server.serve("/a", tagged(&body));
+    let output = place.command(["-x", "4", "-o", "-", &place.url("/a")]).output().await.unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    assert!(output.stdout.len() as u64 == body.len() && body.matches(0, &output.stdout));
+    assert!(place.files().is_empty());
+}
+
+#[tokio::test]
+async fn who_reads_only_the_beginning_hears_no_complaint() {
+    let place = Place::new().await;
+    place.server.serve("/a", tagged(&Body::pattern(4, 64 * MIB)));
+    let mut child = place.command(["-o", "-", &place.url("/a")]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut out = child.stdout.take().unwrap();
+    out.read_exact(&mut [0; 1000]).await.unwrap();
+    drop(out);
+    let output = child.wait_with_output().await.unwrap();
+    assert_eq!((output.status.code(), &output.stderr[..]), (Some(141), &b""[..]));
+}
+
+#[tokio::test]
+async fn a_signal_ends_it_though_nobody_reads() {
+    let place = Place::new().await;
+    place.server.serve("/a", tagged(&Body::pattern(5, 64 * MIB)));
+    let mut child = place.command(["-o", "-", &place.url("/a")]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut out = child.stdout.take().unwrap();
+    out.read_exact(&mut [0; 1000]).await.unwrap();
+    signal(&child, Signal::TERM);
+    let ended = tokio::time::timeout(Duration::from_secs(10), child.wait()).await.unwrap().unwrap();
+    assert_eq!(ended.code(), Some(143));
+}
+
+#[tokio::test]
+async fn json_and_bytes_do_not_share_standard_output() {
+    let place = Place::new().await;
+    let ended = place.run(["--json", "-o", "-", &place.url("/a")]).await;
+    assert_eq!(ended.code, Some(2));
+    assert!(ended.line().contains("--json"), "{ended:?}");
+}
