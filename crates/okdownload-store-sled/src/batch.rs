@@ -20,11 +20,6 @@ impl<'a> Writes<'a> {
         Self { tree, writes: BTreeMap::new() }
     }
 
-    /// Adds these changes. After an error, what is here is of no use any more.
-    pub(crate) fn add_all(&mut self, changes: &[Change]) -> Result<(), Failure> {
-        changes.iter().try_for_each(|change| self.add(change))
-    }
-
     pub(crate) fn is_empty(&self) -> bool {
         self.writes.is_empty()
     }
@@ -40,7 +35,8 @@ impl<'a> Writes<'a> {
         batch
     }
 
-    fn add(&mut self, change: &Change) -> Result<(), Failure> {
+    /// Adds a change. After an error, what is here is of no use any more.
+    pub(crate) fn add(&mut self, change: &Change) -> Result<(), Failure> {
         match change {
             Change::Put(info) => self.put(info),
             Change::Progress(id, blocks) => self.progress(*id, blocks),

@@ -1,22 +1,35 @@
-//! What a user can choose.
+//! What a user can choose, and opening with that.
 
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use okdownload_store::OnWarning;
+use okdownload_store::blocking::{self, Opener};
+use okdownload_store::place::{lock_above, move_aside};
+use okdownload_types::Error;
 
 use crate::SledStore;
+use crate::database::Database;
+use crate::error::Failure;
+use crate::guard::{Guarded, guarded};
+use crate::place;
 
-/// Hears what the user should know although nothing failed: one line of plain text each time.
-pub type OnWarning = Arc<dyn Fn(&str) + Send + Sync>;
+/// How long between two looks at a database that another store has.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// How long another store may need to open a database.
+const OPENING: Duration = Duration::from_secs(10);
 
 /// The choices of a [`SledStore`]; [`SledStore::builder`] begins one.
 #[must_use]
 #[derive(Clone)]
 pub struct SledStoreBuilder {
     pub(crate) path: PathBuf,
-    pub(crate) on_warning: OnWarning,
-    pub(crate) patience: Duration,
+    on_warning: OnWarning,
+    patience: Duration,
 }
 
 impl SledStoreBuilder {
@@ -40,7 +53,45 @@ impl SledStoreBuilder {
 
     /// The store. Touches no disk.
     pub fn build(self) -> SledStore {
-        SledStore::of(self)
+        SledStore::of(Sled(self))
+    }
+
+    fn open(&self) -> Result<Guarded, Failure> {
+        let open = || {
+            place::prepare(&self.path)?;
+            let _lock = lock_above(&self.path, OPENING)?;
+            let found = place::look(&self.path)?;
+            guarded(|| Database::open(&self.path, found))
+        };
+        Ok(Guarded::new(self.patiently(open)?, self.path.clone(), self.patience))
+    }
+
+    /// Tries until no other store has the database. One that was just dropped, or its process, needs a moment.
+    fn patiently<T>(&self, attempt: impl Fn() -> Result<T, Failure>) -> Result<T, Failure> {
+        let until = Instant::now() + self.patience;
+        loop {
+            match attempt() {
+                Err(Failure::InUse) if Instant::now() < until => thread::sleep(PAUSE),
+                result => return result,
+            }
+        }
+    }
+
+    /// Moves the database aside if it really is damaged: another store may have done so already.
+    fn recover(&self) -> Result<(), Failure> {
+        self.patiently(|| {
+            let _lock = lock_above(&self.path, OPENING)?;
+            let found = place::look(&self.path)?;
+            let failure = match guarded(|| Database::open(&self.path, found)?.verify()) {
+                Err(failure) if failure.is_damage() => failure,
+                result => return result,
+            };
+            // The damage may be such that it shows before sled looks at its lock.
+            if place::is_in_use(&self.path) {
+                return Err(Failure::InUse);
+            }
+            Ok(move_aside(&self.path, &[""], &failure.reason(), &self.on_warning)?)
+        })
     }
 }
 
@@ -50,5 +101,21 @@ impl fmt::Debug for SledStoreBuilder {
             .field("path", &self.path)
             .field("patience", &self.patience)
             .finish_non_exhaustive()
+    }
+}
+
+/// Opens by these choices.
+#[derive(Debug)]
+pub(crate) struct Sled(pub(crate) SledStoreBuilder);
+
+impl Opener for Sled {
+    type Store = Guarded;
+
+    fn open(&self) -> Result<Guarded, blocking::Failure> {
+        self.0.open().map_err(|failure| failure.at(&self.0.path))
+    }
+
+    fn recover(&self, _: Error) -> Result<(), blocking::Failure> {
+        self.0.recover().map_err(|failure| failure.at(&self.0.path))
     }
 }

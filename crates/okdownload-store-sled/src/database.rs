@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use okdownload_store::place::io_error;
 use okdownload_store::{Change, CommitLevel};
 use okdownload_types::{BreakpointInfo, CompletionRecord, Error, ErrorKind, TaskId};
 use sled::{Db, IVec, Mode};
 
 use crate::batch::Writes;
-use crate::error::{Failure, of_io};
+use crate::error::Failure;
 use crate::place::{self, Found};
 use crate::{keys, records};
 
@@ -71,24 +72,18 @@ impl Database {
         self.db.iter().try_for_each(|entry| entry.map(drop)).map_err(Failure::from)
     }
 
-    /// Makes the changes of these batches, all or none. sled holds writes back in its own memory; they outlive the
+    /// Makes these changes, all or none. sled holds writes back in its own memory; they outlive the
     /// process only once they are flushed, so that is waited for at each level.
-    pub(crate) fn commit<'a>(
-        &mut self,
-        batches: impl Iterator<Item = &'a [Change]>,
-        level: CommitLevel,
-    ) -> Result<(), Failure> {
+    pub(crate) fn commit(&self, changes: &[&Change], level: CommitLevel) -> Result<(), Failure> {
         let mut writes = Writes::new(&self.db);
-        for changes in batches {
-            writes.add_all(changes)?;
-        }
+        changes.iter().try_for_each(|change| writes.add(change))?;
         if !writes.is_empty() {
             self.db.apply_batch(writes.into_batch())?;
             self.db.flush()?;
         }
         if level == CommitLevel::Power {
             self.db.flush()?;
-            place::sync(&self.path).map_err(|error| of_io("the database cannot be synced", error))?;
+            place::sync(&self.path).map_err(|error| io_error("the database cannot be synced", error))?;
         }
         Ok(())
     }

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::Path;
 
+use okdownload_store::blocking;
+use okdownload_store::place::io_error;
 use okdownload_types::{Error, ErrorKind};
 
 /// Why a call failed, as long as it still matters whether the files themselves are to blame.
@@ -45,9 +47,13 @@ impl Failure {
         }
     }
 
-    /// Whether the database must be opened anew: after an error of its own, sled answers nothing but that.
-    pub(crate) fn is_final(&self) -> bool {
-        matches!(self, Self::Sled(_) | Self::Panicked(_))
+    /// What it means for the open database. After an error of its own, sled answers nothing but that.
+    fn kind(&self) -> fn(Error) -> blocking::Failure {
+        match self {
+            failure if failure.is_damage() => blocking::Failure::Damaged,
+            Self::Sled(_) | Self::Panicked(_) => blocking::Failure::Lost,
+            _ => blocking::Failure::Refused,
+        }
     }
 
     /// What is wrong, in a few words.
@@ -61,7 +67,9 @@ impl Failure {
         }
     }
 
-    pub(crate) fn into_error(self, path: &Path) -> Error {
+    /// The same for those above, of the database at this path.
+    pub(crate) fn at(self, path: &Path) -> blocking::Failure {
+        let kind = self.kind();
         let error = match self {
             Self::Sled(error) => of_sled(error),
             Self::Panicked(reason) => Error::new(ErrorKind::StoreCorrupt, "the database is damaged")
@@ -75,16 +83,14 @@ impl Failure {
             }
             Self::Other(error) => error,
         };
-        error.with_context("database", path.display())
+        kind(error.with_context("database", path.display()))
     }
 }
-
-const UNWRITABLE: &str = "check that the directory can be written, or name another one";
 
 fn of_sled(error: sled::Error) -> Error {
     use ErrorKind::{Store, StoreCorrupt, StoreTooNew, Unexpected};
     match error {
-        sled::Error::Io(error) => of_io("the database cannot be read or written", error),
+        sled::Error::Io(error) => io_error("the database cannot be read or written", error),
         sled::Error::Corruption { .. } => {
             Error::new(StoreCorrupt, "the database is damaged").with_source(error)
         }
@@ -95,15 +101,6 @@ fn of_sled(error: sled::Error) -> Error {
         sled::Error::CollectionNotFound(_) => Error::new(Store, "the database is gone").with_source(error),
         sled::Error::ReportableBug(_) => Error::new(Unexpected, "sled failed").with_source(error),
     }
-}
-
-/// An operating system error around the database's files.
-pub(crate) fn of_io(what: &'static str, error: io::Error) -> Error {
-    let full = Error::io(what, error);
-    if full.kind() == ErrorKind::NoSpace {
-        return full.with_advice("free some space");
-    }
-    Error::new(ErrorKind::Store, what).with_source(full).with_advice(UNWRITABLE)
 }
 
 #[cfg(test)]
@@ -130,7 +127,7 @@ mod tests {
         ] {
             let reason = failure.reason();
             assert_eq!(failure.is_damage(), damage, "{reason}");
-            let error = failure.into_error(Path::new("/d/x"));
+            let error = failure.at(Path::new("/d/x")).into_error();
             assert_eq!((error.kind(), error.is_temporary()), (kind, temporary), "{reason}");
             assert!(error.to_string().contains("/d/x"), "{error}");
         }

@@ -13,12 +13,12 @@ mod batch;
 mod config;
 mod database;
 mod error;
+mod guard;
 mod keys;
 mod place;
 mod records;
-mod session;
 mod store;
-mod worker;
 
-pub use config::{OnWarning, SledStoreBuilder};
+pub use config::SledStoreBuilder;
+pub use okdownload_store::OnWarning;
 pub use store::SledStore;

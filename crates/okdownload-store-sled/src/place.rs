@@ -1,13 +1,12 @@
-//! The database's directory: made private, moved aside when damaged, never deleted.
+//! The database's directory.
 
 use std::ffi::OsString;
-use std::fs::{self, DirBuilder, File, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use okdownload_store::place::{io_error, make_directory};
 use okdownload_types::{Error, ErrorKind, Result};
-
-use crate::error::of_io;
 
 /// The file that sled keeps its log in, and locks.
 const LOG: &str = "db";
@@ -28,10 +27,10 @@ pub(crate) fn look(path: &Path) -> Result<Found> {
     let entries = match fs::read_dir(path) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
-        Err(error) => return Err(of_io("the database cannot be opened", error)),
+        Err(error) => return Err(io_error("the database cannot be opened", error)),
     };
     let names: io::Result<Vec<OsString>> = entries.map(|entry| Ok(entry?.file_name())).collect();
-    let names = names.map_err(|error| of_io("the database cannot be opened", error))?;
+    let names = names.map_err(|error| io_error("the database cannot be opened", error))?;
     let is_sleds = |name: &OsString| {
         let name = name.to_string_lossy();
         [LOG, BLOBS, "conf"].contains(&&*name) || name.starts_with("snap.")
@@ -51,24 +50,7 @@ pub(crate) fn prepare(path: &Path) -> Result<()> {
         let error = Error::misuse("not a directory's name", "name a directory for the database");
         return Err(error.with_context("path", path.display()));
     }
-    make_directory(path).map_err(|error| of_io("cannot make the directory of the database", error))
-}
-
-/// Like `create_dir_all`, for the owner only, and so that the new directories survive the loss of power.
-fn make_directory(directory: &Path) -> io::Result<()> {
-    if directory.is_dir() {
-        return Ok(());
-    }
-    let parent = directory.parent().unwrap_or(Path::new("/"));
-    make_directory(parent)?;
-    let mut builder = DirBuilder::new();
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    match builder.create(directory) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && directory.is_dir() => {}
-        result => result?,
-    }
-    if cfg!(unix) { File::open(parent)?.sync_all() } else { Ok(()) }
+    make_directory(path).map_err(|error| io_error("cannot make the directory of the database", error))
 }
 
 /// Syncs what sled has written: its own flush asks Linux for the log's pages only (`sync_file_range`), not for the
@@ -94,25 +76,4 @@ pub(crate) fn sync(path: &Path) -> io::Result<()> {
 pub(crate) fn is_in_use(path: &Path) -> bool {
     let Ok(log) = File::open(path.join(LOG)) else { return false };
     matches!(log.try_lock(), Err(TryLockError::WouldBlock))
-}
-
-/// Moves the directory to the first free `name.damaged-<n>`, and says where that is.
-pub(crate) fn move_aside(path: &Path) -> io::Result<PathBuf> {
-    let aside = |n: u32| {
-        let mut name = OsString::from(path);
-        name.push(format!(".damaged-{n}"));
-        PathBuf::from(name)
-    };
-    let free = (1..).map(aside).find(|aside| fs::symlink_metadata(aside).is_err());
-    let free = free.ok_or(io::ErrorKind::AlreadyExists)?;
-    fs::rename(path, &free)?;
-    Ok(free)
-}
-
-/// Keeps other stores from opening the same database, or moving it aside, at the same time. Locks the directory above,
-/// so no lock file is left behind; where directories can't be locked it goes without.
-pub(crate) fn lock_above(path: &Path) -> Option<File> {
-    let above = File::open(path.parent()?).ok()?;
-    above.lock().ok()?;
-    Some(above)
 }

@@ -1,22 +1,28 @@
-//! What a user can choose.
+//! What a user can choose, and opening with that.
 
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::SqliteStore;
+use okdownload_store::OnWarning;
+use okdownload_store::blocking::{self, Opener};
+use okdownload_store::place::{lock_above, move_aside};
+use okdownload_types::Error;
 
-/// Hears what the user should know although nothing failed: one line of plain text each time.
-pub type OnWarning = Arc<dyn Fn(&str) + Send + Sync>;
+use crate::SqliteStore;
+use crate::database::Database;
+use crate::error::Failure;
+use crate::place::{self, SUFFIXES};
+use crate::schema;
 
 /// The choices of a [`SqliteStore`]; [`SqliteStore::builder`] begins one.
 #[must_use]
 #[derive(Clone)]
 pub struct SqliteStoreBuilder {
     pub(crate) path: PathBuf,
-    pub(crate) on_warning: OnWarning,
-    pub(crate) busy_timeout: Duration,
+    on_warning: OnWarning,
+    busy_timeout: Duration,
 }
 
 impl SqliteStoreBuilder {
@@ -40,7 +46,32 @@ impl SqliteStoreBuilder {
 
     /// The store. Touches no disk.
     pub fn build(self) -> SqliteStore {
-        SqliteStore::of(self)
+        SqliteStore::of(Sqlite(self))
+    }
+
+    /// SQLite keeps its log beside the file itself, not beside a symbolic link to it, so that is what is moved.
+    fn resolved(&self) -> PathBuf {
+        self.path.canonicalize().unwrap_or_else(|_| self.path.clone())
+    }
+
+    fn open(&self) -> Result<Database, Failure> {
+        let path = self.resolved();
+        place::prepare(&path)?;
+        Database::of(schema::open(&path, self.busy_timeout)?, self.path.clone())
+    }
+
+    /// Moves the database aside if it really is damaged: another process may have done so already.
+    fn recover(&self) -> Result<(), Failure> {
+        let path = self.resolved();
+        let _lock = lock_above(&path, self.busy_timeout)?;
+        place::prepare(&path)?;
+        match schema::verify(&path, self.busy_timeout) {
+            Err(failure) if failure.is_damage() => {
+                move_aside(&path, &SUFFIXES, &failure.reason(), &self.on_warning)?;
+                Ok(place::prepare(&path)?)
+            }
+            result => result,
+        }
     }
 }
 
@@ -50,5 +81,21 @@ impl fmt::Debug for SqliteStoreBuilder {
             .field("path", &self.path)
             .field("busy_timeout", &self.busy_timeout)
             .finish_non_exhaustive()
+    }
+}
+
+/// Opens by these choices.
+#[derive(Debug)]
+pub(crate) struct Sqlite(pub(crate) SqliteStoreBuilder);
+
+impl Opener for Sqlite {
+    type Store = Database;
+
+    fn open(&self) -> Result<Database, blocking::Failure> {
+        self.0.open().map_err(|failure| failure.at(&self.0.path))
+    }
+
+    fn recover(&self, _: Error) -> Result<(), blocking::Failure> {
+        self.0.recover().map_err(|failure| failure.at(&self.0.path))
     }
 }

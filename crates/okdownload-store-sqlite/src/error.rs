@@ -2,8 +2,9 @@
 
 use std::path::Path;
 
+use okdownload_store::blocking;
 use okdownload_types::{Error, ErrorKind};
-use rusqlite::ErrorCode;
+use rusqlite::{ErrorCode, ffi};
 
 /// Why a call failed, as long as it still matters whether the file itself is to blame.
 #[derive(Debug)]
@@ -39,10 +40,14 @@ impl Failure {
         }
     }
 
-    /// Whether it is worth a closer look: a file that can't be opened may be one that is just being moved aside.
-    pub(crate) fn may_be_damage(&self) -> bool {
-        let cannot_open = |error: &rusqlite::Error| error.sqlite_error_code() == Some(ErrorCode::CannotOpen);
-        self.is_damage() || matches!(self, Self::Sqlite(error) if cannot_open(error))
+    /// Whether it is worth a closer look: files that can't be opened or found may be just being moved aside.
+    fn may_be_damage(&self) -> bool {
+        let is_elsewhere = |error: &rusqlite::Error| {
+            let moved = [ffi::SQLITE_IOERR_DELETE_NOENT, ffi::SQLITE_READONLY_DBMOVED];
+            error.sqlite_error_code() == Some(ErrorCode::CannotOpen)
+                || error.sqlite_error().is_some_and(|error| moved.contains(&error.extended_code))
+        };
+        self.is_damage() || matches!(self, Self::Sqlite(error) if is_elsewhere(error))
     }
 
     /// What is wrong, in a few words.
@@ -54,13 +59,15 @@ impl Failure {
         }
     }
 
-    pub(crate) fn into_error(self, path: &Path) -> Error {
+    /// The same for those above, of the database at this path.
+    pub(crate) fn at(self, path: &Path) -> blocking::Failure {
+        let what = if self.may_be_damage() { blocking::Failure::Damaged } else { blocking::Failure::Refused };
         let error = match self {
             Self::Sqlite(error) => of_sqlite(error),
             Self::Foreign(reason) => Error::new(ErrorKind::StoreCorrupt, reason),
             Self::Other(error) => error,
         };
-        error.with_context("database", path.display())
+        what(error.with_context("database", path.display()))
     }
 }
 
@@ -95,56 +102,41 @@ fn of_sqlite(error: rusqlite::Error) -> Error {
     }
 }
 
-/// An operating system error around the database file.
-pub(crate) fn of_io(what: &'static str, error: std::io::Error) -> Error {
-    let full = Error::io(what, error);
-    if full.kind() == ErrorKind::NoSpace {
-        return full.with_advice("free some space");
-    }
-    Error::new(ErrorKind::Store, what).with_source(full).with_advice(UNWRITABLE)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rusqlite::ffi;
 
     #[test]
     fn table() {
         use ErrorKind::{NoSpace, Store, StoreCorrupt, Unexpected};
-        for (code, kind, temporary, damage) in [
-            (ffi::SQLITE_FULL, NoSpace, false, false),
-            (ffi::SQLITE_CORRUPT, StoreCorrupt, false, true),
-            (ffi::SQLITE_CORRUPT_INDEX, StoreCorrupt, false, true),
-            (ffi::SQLITE_NOTADB, StoreCorrupt, false, true),
-            (ffi::SQLITE_BUSY, Store, true, false),
-            (ffi::SQLITE_BUSY_RECOVERY, Store, true, false),
-            (ffi::SQLITE_BUSY_SNAPSHOT, Store, true, false),
-            (ffi::SQLITE_LOCKED, Store, true, false),
-            (ffi::SQLITE_PROTOCOL, Store, true, false),
-            (ffi::SQLITE_CANTOPEN, Store, false, false),
-            (ffi::SQLITE_CANTOPEN_ISDIR, Store, false, false),
-            (ffi::SQLITE_READONLY, Store, false, false),
-            (ffi::SQLITE_READONLY_DBMOVED, Store, false, false),
-            (ffi::SQLITE_PERM, Store, false, false),
-            (ffi::SQLITE_IOERR_FSYNC, Store, false, false),
-            (ffi::SQLITE_CONSTRAINT_PRIMARYKEY, Unexpected, false, false),
-            (ffi::SQLITE_ERROR, Unexpected, false, false),
+        for (code, kind, temporary, damage, looked_at) in [
+            (ffi::SQLITE_FULL, NoSpace, false, false, false),
+            (ffi::SQLITE_CORRUPT, StoreCorrupt, false, true, true),
+            (ffi::SQLITE_CORRUPT_INDEX, StoreCorrupt, false, true, true),
+            (ffi::SQLITE_NOTADB, StoreCorrupt, false, true, true),
+            (ffi::SQLITE_BUSY, Store, true, false, false),
+            (ffi::SQLITE_BUSY_RECOVERY, Store, true, false, false),
+            (ffi::SQLITE_BUSY_SNAPSHOT, Store, true, false, false),
+            (ffi::SQLITE_LOCKED, Store, true, false, false),
+            (ffi::SQLITE_PROTOCOL, Store, true, false, false),
+            (ffi::SQLITE_CANTOPEN, Store, false, false, true),
+            (ffi::SQLITE_CANTOPEN_ISDIR, Store, false, false, true),
+            (ffi::SQLITE_READONLY, Store, false, false, false),
+            (ffi::SQLITE_READONLY_DBMOVED, Store, false, false, true),
+            (ffi::SQLITE_PERM, Store, false, false, false),
+            (ffi::SQLITE_IOERR_FSYNC, Store, false, false, false),
+            (ffi::SQLITE_IOERR_DELETE_NOENT, Store, false, false, true),
+            (ffi::SQLITE_CONSTRAINT_PRIMARYKEY, Unexpected, false, false, false),
+            (ffi::SQLITE_ERROR, Unexpected, false, false, false),
         ] {
             let native = rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
             let failure = Failure::from(native);
             assert_eq!(failure.is_damage(), damage, "{code}");
-            let error = failure.into_error(Path::new("/d/x.db"));
+            let failure = failure.at(Path::new("/d/x.db"));
+            assert_eq!(matches!(failure, blocking::Failure::Damaged(_)), looked_at, "{code}");
+            let error = failure.into_error();
             assert_eq!((error.kind(), error.is_temporary()), (kind, temporary), "{code}");
             assert!(error.to_string().contains("/d/x.db"), "{error}");
         }
-    }
-
-    #[test]
-    fn full_disks_keep_their_kind() {
-        let kind = |io: std::io::ErrorKind| of_io("x", io.into()).kind();
-        assert_eq!(kind(std::io::ErrorKind::StorageFull), ErrorKind::NoSpace);
-        assert_eq!(kind(std::io::ErrorKind::PermissionDenied), ErrorKind::Store);
-        assert_eq!(kind(std::io::ErrorKind::NotADirectory), ErrorKind::Store);
     }
 }

@@ -9,14 +9,14 @@
 //! [`close`]: okdownload_store::DownloadStore::close
 
 mod config;
+mod database;
 mod error;
 mod place;
 mod rows;
 mod schema;
-mod session;
 mod store;
-mod worker;
 mod write;
 
-pub use config::{OnWarning, SqliteStoreBuilder};
+pub use config::SqliteStoreBuilder;
+pub use okdownload_store::OnWarning;
 pub use store::SqliteStore;

@@ -1,37 +1,24 @@
-//! The store: every call is a job for its thread.
+//! The store.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{self, Sender};
-use std::sync::{Mutex, PoisonError};
-use std::thread;
 
-use async_trait::async_trait;
-use futures_channel::oneshot;
-use okdownload_store::{Change, CommitLevel, DownloadStore, StoreCapability, Survives};
-use okdownload_types::{BreakpointInfo, CompletionRecord, Error, ErrorKind, Location, Result, TaskId};
-use rusqlite::Connection;
-use url::Url;
+use okdownload_store::blocking::Blocking;
+use okdownload_store::{StoreCapability, Survives, forward_store};
 
 use crate::SqliteStoreBuilder;
-use crate::error::Failure;
-use crate::rows;
-use crate::session::Session;
-use crate::worker::{self, Batch, Job};
+use crate::config::Sqlite;
 
 /// A store in an SQLite database.
 ///
 /// The first call opens the database, and makes it and its directories, readable for their owner only, if they are not
 /// there. A file that is damaged or belongs to another program is moved to `name.damaged-<n>`, never deleted, and a new
 /// one is made; [`on_warning`](SqliteStoreBuilder::on_warning) hears of it. A database of a newer version is left alone:
-/// [`StoreTooNew`](ErrorKind::StoreTooNew). The error of a path that can't be used has the kind
-/// [`Store`](ErrorKind::Store).
+/// [`StoreTooNew`](okdownload_types::ErrorKind::StoreTooNew). The error of a path that can't be used has the kind
+/// [`Store`](okdownload_types::ErrorKind::Store).
 ///
 /// A call whose future is dropped may still happen.
-pub struct SqliteStore {
-    config: SqliteStoreBuilder,
-    thread: Mutex<Option<Sender<Job>>>,
-}
+pub struct SqliteStore(Blocking<Sqlite>);
 
 impl SqliteStore {
     /// A store at this path. Touches no disk until it is used.
@@ -44,110 +31,21 @@ impl SqliteStore {
         SqliteStoreBuilder::new(path.into())
     }
 
-    pub(crate) fn of(config: SqliteStoreBuilder) -> Self {
-        Self { config, thread: Mutex::default() }
+    pub(crate) fn of(sqlite: Sqlite) -> Self {
+        let capability = StoreCapability::new(Survives::Power, true);
+        Self(Blocking::new("okdownload-sqlite", capability, sqlite))
     }
 
     /// Where the database is.
     pub fn path(&self) -> &Path {
-        &self.config.path
-    }
-
-    /// Hands the job to the thread; starts one if there is none, or if it died of a bug.
-    fn send(&self, job: Job) -> Result<()> {
-        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
-        let job = match &*thread {
-            None => job,
-            Some(sender) => match sender.send(job) {
-                Ok(()) => return Ok(()),
-                Err(unsent) => unsent.0,
-            },
-        };
-        let sender = start(Session::new(self.config.clone()))?;
-        let sent = sender.send(job);
-        *thread = Some(sender);
-        sent.map_err(|_| gone())
-    }
-
-    async fn read<T: Send + 'static>(
-        &self,
-        work: impl Fn(&Connection) -> Result<T, Failure> + Send + 'static,
-    ) -> Result<T> {
-        let (reply, answer) = oneshot::channel();
-        self.send(Job::Call(Box::new(move |session| {
-            if !reply.is_canceled() {
-                let _ = reply.send(session.run(&|database| work(database.connection())));
-            }
-        })))?;
-        answer.await.map_err(|_| gone())?
+        &self.0.opener().0.path
     }
 }
 
-fn start(session: Session) -> Result<Sender<Job>> {
-    let (sender, jobs) = mpsc::channel();
-    let thread = thread::Builder::new().name("okdownload-sqlite".into());
-    thread.spawn(move || worker::run(&jobs, session)).map_err(|error| {
-        Error::new(ErrorKind::Store, "cannot start the store's thread").with_source(error)
-    })?;
-    Ok(sender)
-}
-
-fn gone() -> Error {
-    Error::new(ErrorKind::Unexpected, "the thread of the database ended")
-}
+forward_store!(SqliteStore, |store| &store.0);
 
 impl fmt::Debug for SqliteStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SqliteStore").field("path", &self.config.path).finish_non_exhaustive()
-    }
-}
-
-#[async_trait]
-impl DownloadStore for SqliteStore {
-    fn capability(&self) -> StoreCapability {
-        StoreCapability::new(Survives::Power, true)
-    }
-
-    async fn breakpoint(&self, id: TaskId) -> Result<Option<BreakpointInfo>> {
-        self.read(move |connection| rows::breakpoint(connection, id)).await
-    }
-
-    async fn completion(&self, id: TaskId) -> Result<Option<CompletionRecord>> {
-        self.read(move |connection| rows::completion(connection, id)).await
-    }
-
-    async fn breakpoints_at(&self, location: &Location) -> Result<Vec<BreakpointInfo>> {
-        let location = location.to_bytes();
-        self.read(move |connection| rows::breakpoints_at(connection, &location)).await
-    }
-
-    async fn unfinished(&self) -> Result<Vec<BreakpointInfo>> {
-        self.read(rows::unfinished).await
-    }
-
-    async fn completed(&self) -> Result<Vec<CompletionRecord>> {
-        self.read(rows::completed).await
-    }
-
-    async fn response_filename(&self, url: &Url) -> Result<Option<String>> {
-        let url = url.to_string();
-        self.read(move |connection| rows::response_filename(connection, &url)).await
-    }
-
-    async fn commit(&self, changes: Vec<Change>, level: CommitLevel) -> Result<()> {
-        let (reply, answer) = oneshot::channel();
-        self.send(Job::Commit(Batch { changes, level, reply }))?;
-        answer.await.map_err(|_| gone())?
-    }
-
-    async fn close(&self) -> Result<()> {
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(thread) = thread else { return Ok(()) };
-        let (reply, answer) = oneshot::channel();
-        if thread.send(Job::Close(reply)).is_err() {
-            return Ok(()); // it is gone, and the file with it
-        }
-        drop(thread);
-        answer.await.map_err(|_| gone())?
+        f.debug_struct("SqliteStore").field("path", &self.path()).finish_non_exhaustive()
     }
 }

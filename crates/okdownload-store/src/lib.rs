@@ -6,17 +6,30 @@
 //! A store has one way to write, [`DownloadStore::commit`]: a batch of [`Change`]s that happens whole or not at all.
 //! The verbs that one would look for (insert, update, record progress, complete, remove, replace) are changes.
 //! [`Remit`] puts the delayed write of OkDownload over any store.
+//!
+//! Most databases block. [`blocking`] makes a store of one, and [`place`] looks after its files.
 
+pub mod blocking;
+mod forward;
+pub mod place;
 mod remit;
 
 use std::fmt::Debug;
-use std::sync::Arc;
 
 use async_trait::async_trait;
 use okdownload_types::{BlockInfo, BreakpointInfo, CompletionRecord, Location, Result, TaskId};
 use url::Url;
 
+pub use place::OnWarning;
 pub use remit::{Clock, Remit};
+
+/// What [`forward_store!`] names.
+#[doc(hidden)]
+pub mod __private {
+    pub use async_trait::async_trait;
+    pub use okdownload_types::{BreakpointInfo, CompletionRecord, Location, Result, TaskId};
+    pub use url::Url;
+}
 
 /// What survives of a store's data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -151,49 +164,3 @@ pub trait DownloadStore: Debug + Send + Sync + 'static {
     /// If the store can't be written.
     async fn close(&self) -> Result<()>;
 }
-
-macro_rules! forward {
-    ($pointer:ty) => {
-        #[async_trait]
-        impl<T: DownloadStore + ?Sized> DownloadStore for $pointer {
-            fn capability(&self) -> StoreCapability {
-                (**self).capability()
-            }
-
-            async fn breakpoint(&self, id: TaskId) -> Result<Option<BreakpointInfo>> {
-                (**self).breakpoint(id).await
-            }
-
-            async fn completion(&self, id: TaskId) -> Result<Option<CompletionRecord>> {
-                (**self).completion(id).await
-            }
-
-            async fn breakpoints_at(&self, location: &Location) -> Result<Vec<BreakpointInfo>> {
-                (**self).breakpoints_at(location).await
-            }
-
-            async fn unfinished(&self) -> Result<Vec<BreakpointInfo>> {
-                (**self).unfinished().await
-            }
-
-            async fn completed(&self) -> Result<Vec<CompletionRecord>> {
-                (**self).completed().await
-            }
-
-            async fn response_filename(&self, url: &Url) -> Result<Option<String>> {
-                (**self).response_filename(url).await
-            }
-
-            async fn commit(&self, changes: Vec<Change>, level: CommitLevel) -> Result<()> {
-                (**self).commit(changes, level).await
-            }
-
-            async fn close(&self) -> Result<()> {
-                (**self).close().await
-            }
-        }
-    };
-}
-
-forward!(Arc<T>);
-forward!(Box<T>);

@@ -1,0 +1,118 @@
+//! The open database.
+
+use std::path::PathBuf;
+
+use okdownload_store::blocking::{self, BlockingStore};
+use okdownload_store::{Change, CommitLevel};
+use okdownload_types::{BreakpointInfo, CompletionRecord, Location, TaskId};
+use rusqlite::Connection;
+use url::Url;
+
+use crate::error::Failure;
+use crate::schema::{self, APPLICATION_ID};
+use crate::{rows, write};
+
+#[derive(Debug)]
+pub(crate) struct Database {
+    connection: Connection,
+    /// For errors.
+    path: PathBuf,
+    /// To which level a commit syncs now.
+    synchronous: Option<CommitLevel>,
+    has_log: bool,
+}
+
+impl Database {
+    pub(crate) fn of(connection: Connection, path: PathBuf) -> Result<Self, Failure> {
+        let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
+        Ok(Self { connection, path, synchronous: None, has_log: mode == "wal" })
+    }
+
+    fn read<T>(&self, work: impl Fn(&Connection) -> Result<T, Failure>) -> Result<T, blocking::Failure> {
+        work(&self.connection).map_err(|failure| failure.at(&self.path))
+    }
+
+    /// Makes these changes, in one transaction. With [`CommitLevel::Power`] it is synced, and all earlier ones with it.
+    fn write(&mut self, changes: &[&Change], level: CommitLevel) -> Result<(), Failure> {
+        self.set_level(level)?;
+        let connection = &self.connection;
+        connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        let done = write_all(connection, changes, level).and_then(|()| {
+            connection.prepare_cached("COMMIT")?.execute([])?;
+            Ok(())
+        });
+        // Some errors end the transaction by themselves.
+        if done.is_err() && !connection.is_autocommit() {
+            connection.execute_batch("ROLLBACK")?;
+        }
+        done
+    }
+
+    /// With the write-ahead log, NORMAL syncs only when the log is folded into the database: a commit survives the
+    /// process, not the loss of power. FULL also syncs the log, with all that is in it. Without the log NORMAL could
+    /// even damage the database, so it is always FULL.
+    fn set_level(&mut self, level: CommitLevel) -> Result<(), Failure> {
+        let level = if self.has_log { level } else { CommitLevel::Power };
+        if self.synchronous != Some(level) {
+            let name = match level {
+                CommitLevel::Process => "NORMAL",
+                CommitLevel::Power => "FULL",
+            };
+            self.connection.pragma_update(None, "synchronous", name)?;
+            self.synchronous = Some(level);
+        }
+        Ok(())
+    }
+}
+
+fn write_all(connection: &Connection, changes: &[&Change], level: CommitLevel) -> Result<(), Failure> {
+    for change in changes {
+        write::apply(connection, change)?;
+    }
+    if level == CommitLevel::Power {
+        // A transaction that changes no page is not synced, but earlier ones count on it. This writes a page always.
+        let touch = format!("PRAGMA application_id = {APPLICATION_ID}");
+        connection.prepare_cached(&touch)?.execute([])?;
+    }
+    Ok(())
+}
+
+impl BlockingStore for Database {
+    fn breakpoint(&mut self, id: TaskId) -> Result<Option<BreakpointInfo>, blocking::Failure> {
+        self.read(|connection| rows::breakpoint(connection, id))
+    }
+
+    fn completion(&mut self, id: TaskId) -> Result<Option<CompletionRecord>, blocking::Failure> {
+        self.read(|connection| rows::completion(connection, id))
+    }
+
+    fn breakpoints_at(&mut self, location: &Location) -> Result<Vec<BreakpointInfo>, blocking::Failure> {
+        self.read(|connection| rows::breakpoints_at(connection, &location.to_bytes()))
+    }
+
+    fn unfinished(&mut self) -> Result<Vec<BreakpointInfo>, blocking::Failure> {
+        self.read(rows::unfinished)
+    }
+
+    fn completed(&mut self) -> Result<Vec<CompletionRecord>, blocking::Failure> {
+        self.read(rows::completed)
+    }
+
+    fn response_filename(&mut self, url: &Url) -> Result<Option<String>, blocking::Failure> {
+        self.read(|connection| rows::response_filename(connection, url.as_str()))
+    }
+
+    fn commit(&mut self, changes: &[&Change], level: CommitLevel) -> Result<(), blocking::Failure> {
+        self.write(changes, level).map_err(|failure| failure.at(&self.path))
+    }
+
+    /// The last one to let go of the file clears the log away.
+    fn close(self) -> Result<(), blocking::Failure> {
+        let closed = self.connection.close();
+        closed.map_err(|(_, error)| Failure::from(error).at(&self.path))
+    }
+
+    fn abandon(self) {
+        schema::abandon(self.connection);
+    }
+}

@@ -1,0 +1,46 @@
+//! The database, open or not, as the thread sees it.
+
+use std::sync::Arc;
+
+use okdownload_types::Result;
+
+use super::{BlockingStore, Failure, Opener};
+
+pub(super) struct Session<O: Opener> {
+    opener: Arc<O>,
+    database: Option<O::Store>,
+}
+
+impl<O: Opener> Session<O> {
+    /// Opens nothing yet.
+    pub(super) fn new(opener: Arc<O>) -> Self {
+        Self { opener, database: None }
+    }
+
+    /// Does the work on the open database; once more if that had to be recovered.
+    pub(super) fn run<T>(&mut self, work: &dyn Fn(&mut O::Store) -> Result<T, Failure>) -> Result<T> {
+        let result = match self.attempt(work) {
+            Err(Failure::Damaged(error)) => self.opener.recover(error).and_then(|()| self.attempt(work)),
+            result => result,
+        };
+        result.map_err(Failure::into_error)
+    }
+
+    fn attempt<T>(&mut self, work: &dyn Fn(&mut O::Store) -> Result<T, Failure>) -> Result<T, Failure> {
+        let mut database = match self.database.take() {
+            Some(database) => database,
+            None => self.opener.open()?,
+        };
+        let result = work(&mut database);
+        match &result {
+            Err(Failure::Lost(_) | Failure::Damaged(_)) => database.abandon(),
+            Ok(_) | Err(Failure::Refused(_)) => self.database = Some(database),
+        }
+        result
+    }
+
+    pub(super) fn close(&mut self) -> Result<()> {
+        let Some(database) = self.database.take() else { return Ok(()) };
+        database.close().map_err(Failure::into_error)
+    }
+}

@@ -1,0 +1,131 @@
+//! What a database in the file system needs around it: a directory that only its owner can read, a lock against those
+//! who open it at the same moment, and a way out of the way when it is damaged.
+//!
+//! All of these block; they are for the thread of a [`blocking`](crate::blocking) store.
+
+use std::ffi::OsString;
+use std::fs::{self, DirBuilder, File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use okdownload_types::{Error, ErrorKind, Result};
+
+/// Hears what the user should know although nothing failed: one line of plain text each time.
+pub type OnWarning = Arc<dyn Fn(&str) + Send + Sync>;
+
+const UNWRITABLE: &str = "check that the database and its directory can be written, or name another database";
+
+/// An operating system error around the database's files, with advice. `what` says what can't be done.
+pub fn io_error(what: &'static str, error: io::Error) -> Error {
+    let full = Error::io(what, error);
+    if full.kind() == ErrorKind::NoSpace {
+        return full.with_advice("free some space");
+    }
+    Error::new(ErrorKind::Store, what).with_source(full).with_advice(UNWRITABLE)
+}
+
+/// Like `create_dir_all`, for the owner only, and so that the new directories survive the loss of power. One that is
+/// there already keeps its mode.
+///
+/// # Errors
+/// Those of the operating system.
+pub fn make_directory(directory: &Path) -> io::Result<()> {
+    if directory.is_dir() {
+        return Ok(());
+    }
+    let parent = directory.parent().unwrap_or(Path::new("/"));
+    make_directory(parent)?;
+    let mut builder = DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    match builder.create(directory) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && directory.is_dir() => {}
+        result => result?,
+    }
+    if cfg!(unix) { File::open(parent)?.sync_all() } else { Ok(()) }
+}
+
+/// Keeps other processes, and other stores of this one, from opening the database at this path, or moving it aside, at
+/// the same time, until the lock is dropped. It is the directory above that is locked, so no lock file is left behind;
+/// where directories can't be locked it goes without: `None`.
+///
+/// # Errors
+/// A temporary one if somebody else has had the lock for all of `patience`.
+pub fn lock_above(path: &Path, patience: Duration) -> Result<Option<File>> {
+    let Some(Ok(directory)) = path.parent().map(File::open) else { return Ok(None) };
+    let until = Instant::now() + patience;
+    loop {
+        match directory.try_lock() {
+            Ok(()) => return Ok(Some(directory)),
+            Err(TryLockError::WouldBlock) if Instant::now() < until => {
+                thread::sleep(Duration::from_millis(10));
+            }
+            Err(TryLockError::WouldBlock) => {
+                let error =
+                    Error::new(ErrorKind::Store, "another store keeps the database's directory locked");
+                return Err(error.temporary().with_advice("try again"));
+            }
+            Err(TryLockError::Error(_)) => return Ok(None),
+        }
+    }
+}
+
+/// Moves a database that can't be used, and the files beside it whose names end with one of `suffixes`, to the first
+/// free `name.damaged-<n>`; never deletes it. `on_warning` hears where it is, and the reason.
+///
+/// The files are moved in the order of `suffixes`, so it matters where the empty one stands, the database itself:
+/// usually last.
+///
+/// # Errors
+/// [`StoreCorrupt`](ErrorKind::StoreCorrupt) if it can't be moved.
+pub fn move_aside(path: &Path, suffixes: &[&str], reason: &str, on_warning: &OnWarning) -> Result<()> {
+    let aside = rename_all(path, suffixes).map_err(|error| {
+        Error::new(ErrorKind::StoreCorrupt, "the database is damaged, and it cannot be moved aside")
+            .with_context("reason", reason)
+            .with_source(error)
+            .with_advice("move it away, or name another database")
+    })?;
+    on_warning(&format!(
+        "the database {} cannot be used ({reason}); it was moved to {} and a new one is made",
+        path.display(),
+        aside.display()
+    ));
+    Ok(())
+}
+
+fn rename_all(path: &Path, suffixes: &[&str]) -> io::Result<PathBuf> {
+    let is_free = |aside: &PathBuf| {
+        suffixes.iter().all(|suffix| fs::symlink_metadata(with_suffix(aside, suffix)).is_err())
+    };
+    let aside = (1..).map(|n| with_suffix(path, &format!(".damaged-{n}"))).find(is_free);
+    let aside = aside.ok_or(io::ErrorKind::AlreadyExists)?;
+    for suffix in suffixes {
+        match fs::rename(with_suffix(path, suffix), with_suffix(&aside, suffix)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            result => result?,
+        }
+    }
+    Ok(aside)
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(suffix);
+    name.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn full_disks_keep_their_kind() {
+        let kind = |io: io::ErrorKind| io_error("x", io.into()).kind();
+        assert_eq!(kind(io::ErrorKind::StorageFull), ErrorKind::NoSpace);
+        assert_eq!(kind(io::ErrorKind::PermissionDenied), ErrorKind::Store);
+        assert_eq!(kind(io::ErrorKind::NotADirectory), ErrorKind::Store);
+    }
+}
