@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use okdownload_store::OnWarning;
 use okdownload_store::blocking::{self, Opener};
-use okdownload_store::place::{lock_above, move_aside};
+use okdownload_store::place::{lock_above, lock_above_shared, move_aside};
 use okdownload_types::Error;
 
 use crate::SqliteStore;
@@ -22,7 +22,7 @@ use crate::schema;
 pub struct SqliteStoreBuilder {
     pub(crate) path: PathBuf,
     on_warning: OnWarning,
-    busy_timeout: Duration,
+    pub(crate) busy_timeout: Duration,
 }
 
 impl SqliteStoreBuilder {
@@ -54,15 +54,20 @@ impl SqliteStoreBuilder {
         self.path.canonicalize().unwrap_or_else(|_| self.path.clone())
     }
 
+    /// Without the lock, another store could move the file aside and make a new one while this one is opening it, and
+    /// SQLite, which knows the log and the journal by their names, would mix the two.
     fn open(&self) -> Result<Database, Failure> {
         let path = self.resolved();
+        place::prepare_directory(&path)?;
+        let _lock = lock_above_shared(&path, self.busy_timeout)?;
         place::prepare(&path)?;
-        Database::of(schema::open(&path, self.busy_timeout)?, self.path.clone())
+        Database::of(schema::open(&path, self.busy_timeout)?, path, self)
     }
 
     /// Moves the database aside if it really is damaged: another process may have done so already.
     fn recover(&self) -> Result<(), Failure> {
         let path = self.resolved();
+        place::prepare_directory(&path)?;
         let _lock = lock_above(&path, self.busy_timeout)?;
         place::prepare(&path)?;
         match schema::verify(&path, self.busy_timeout) {

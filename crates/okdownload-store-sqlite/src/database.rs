@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 
 use okdownload_store::blocking::{self, BlockingStore};
+use okdownload_store::place::{identity, lock_above_shared};
 use okdownload_store::{Change, CommitLevel};
 use okdownload_types::{BreakpointInfo, CompletionRecord, Location, TaskId};
 use rusqlite::Connection;
 use url::Url;
 
+use crate::SqliteStoreBuilder;
 use crate::error::Failure;
 use crate::schema::{self, APPLICATION_ID};
 use crate::{rows, write};
@@ -15,21 +17,41 @@ use crate::{rows, write};
 #[derive(Debug)]
 pub(crate) struct Database {
     connection: Connection,
-    /// For errors.
+    config: SqliteStoreBuilder,
+    /// Where the file was when it was opened, behind all links.
     path: PathBuf,
+    /// Which file it is.
+    identity: Option<(u64, u64)>,
     /// To which level a commit syncs now.
     synchronous: Option<CommitLevel>,
     has_log: bool,
 }
 
 impl Database {
-    pub(crate) fn of(connection: Connection, path: PathBuf) -> Result<Self, Failure> {
+    /// The file must have been opened under the lock that its place still has.
+    pub(crate) fn of(
+        connection: Connection,
+        path: PathBuf,
+        config: &SqliteStoreBuilder,
+    ) -> Result<Self, Failure> {
         let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
-        Ok(Self { connection, path, synchronous: None, has_log: mode == "wal" })
+        let (config, identity) = (config.clone(), identity(&path));
+        Ok(Self { connection, config, path, identity, synchronous: None, has_log: mode == "wal" })
     }
 
     fn read<T>(&self, work: impl Fn(&Connection) -> Result<T, Failure>) -> Result<T, blocking::Failure> {
-        work(&self.connection).map_err(|failure| failure.at(&self.path))
+        self.checked(work(&self.connection))
+    }
+
+    /// If another store has moved the file aside, or somebody has taken it away, what was read or written is not what
+    /// is at the path now. To look for that afterwards is enough: the call is made once more, on the file that is.
+    fn checked<T>(&self, result: Result<T, Failure>) -> Result<T, blocking::Failure> {
+        let result = if self.is_moved() { Err(Failure::Moved) } else { result };
+        result.map_err(|failure| failure.at(&self.config.path))
+    }
+
+    fn is_moved(&self) -> bool {
+        identity(&self.path) != self.identity
     }
 
     /// Makes these changes, in one transaction. With [`CommitLevel::Power`] it is synced, and all earlier ones with it.
@@ -103,13 +125,19 @@ impl BlockingStore for Database {
     }
 
     fn commit(&mut self, changes: &[&Change], level: CommitLevel) -> Result<(), blocking::Failure> {
-        self.write(changes, level).map_err(|failure| failure.at(&self.path))
+        let written = self.write(changes, level);
+        self.checked(written)
     }
 
-    /// The last one to let go of the file clears the log away.
+    /// The last one to let go of the file clears the log away: by its name, so it must be this file's.
     fn close(self) -> Result<(), blocking::Failure> {
+        let _lock = lock_above_shared(&self.path, self.config.busy_timeout);
+        if self.is_moved() {
+            self.abandon();
+            return Ok(());
+        }
         let closed = self.connection.close();
-        closed.map_err(|(_, error)| Failure::from(error).at(&self.path))
+        closed.map_err(|(_, error)| Failure::from(error).at(&self.config.path))
     }
 
     fn abandon(self) {

@@ -12,6 +12,8 @@ pub(crate) enum Failure {
     Sqlite(rusqlite::Error),
     /// A sound SQLite database, or none at all, but not one of ours.
     Foreign(&'static str),
+    /// The open file is no longer the one at the path.
+    Moved,
     Other(Error),
 }
 
@@ -36,7 +38,7 @@ impl Failure {
                 Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
             ),
             Self::Foreign(_) => true,
-            Self::Other(_) => false,
+            Self::Moved | Self::Other(_) => false,
         }
     }
 
@@ -47,7 +49,12 @@ impl Failure {
             error.sqlite_error_code() == Some(ErrorCode::CannotOpen)
                 || error.sqlite_error().is_some_and(|error| moved.contains(&error.extended_code))
         };
-        self.is_damage() || matches!(self, Self::Sqlite(error) if is_elsewhere(error))
+        self.is_damage()
+            || match self {
+                Self::Moved => true,
+                Self::Sqlite(error) => is_elsewhere(error),
+                Self::Foreign(_) | Self::Other(_) => false,
+            }
     }
 
     /// What is wrong, in a few words.
@@ -55,6 +62,7 @@ impl Failure {
         match self {
             Self::Sqlite(error) => error.to_string(),
             Self::Foreign(reason) => (*reason).to_owned(),
+            Self::Moved => MOVED.to_owned(),
             Self::Other(error) => error.to_string(),
         }
     }
@@ -65,12 +73,14 @@ impl Failure {
         let error = match self {
             Self::Sqlite(error) => of_sqlite(error),
             Self::Foreign(reason) => Error::new(ErrorKind::StoreCorrupt, reason),
+            Self::Moved => Error::new(ErrorKind::Store, MOVED).temporary().with_advice("try again"),
             Self::Other(error) => error,
         };
         what(error.with_context("database", path.display()))
     }
 }
 
+const MOVED: &str = "the database was moved away while it was open";
 const UNWRITABLE: &str = "check that the file and its directory can be written, or name another database";
 
 fn of_sqlite(error: rusqlite::Error) -> Error {

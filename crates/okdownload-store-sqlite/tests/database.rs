@@ -284,6 +284,33 @@ async fn an_unreadable_record_is_named() {
     }
 }
 
+/// Whoever takes it away: what is committed is at the path afterwards, and the old file's log is left alone.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_database_that_is_moved_while_it_is_open_is_noticed() {
+    let bench = Bench::new();
+    let (first, second, third) = (bench.store(), bench.store(), bench.store());
+    put(&first, &[1]).await.unwrap();
+    assert_eq!(second.unfinished().await.unwrap(), [info(1)]);
+    assert_eq!(third.unfinished().await.unwrap(), [info(1)]);
+    fs::create_dir(bench.path("old")).unwrap();
+    for name in ["x.db-wal", "x.db-shm", "x.db"] {
+        fs::rename(bench.path(name), bench.path("old").join(name)).unwrap();
+    }
+    put(&first, &[2]).await.unwrap();
+    third.close().await.unwrap();
+    put(&first, &[3]).await.unwrap();
+    for store in [&first, &second, &third, &bench.store()] {
+        assert_eq!(store.unfinished().await.unwrap(), [2, 3].map(info));
+    }
+    assert!(bench.warnings.lock().unwrap().is_empty(), "nothing was damaged");
+    for store in [first, second, third] {
+        store.close().await.unwrap();
+    }
+    let old = bench.store_at(&bench.path("old/x.db"));
+    assert!(old.unfinished().await.unwrap().contains(&info(1)), "it is whole where it was put");
+}
+
 /// Names the database of a child process.
 const CHILD: &str = "OKDOWNLOAD_SQLITE_TEST_DATABASE";
 

@@ -48,17 +48,37 @@ pub fn make_directory(directory: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(parent)?.sync_all() } else { Ok(()) }
 }
 
-/// Keeps other processes, and other stores of this one, from opening the database at this path, or moving it aside, at
-/// the same time, until the lock is dropped. It is the directory above that is locked, so no lock file is left behind;
-/// where directories can't be locked it goes without: `None`.
+/// Keeps others from having a lock on the place of this database until the lock is dropped: other processes, and other
+/// stores of this one. Who moves a database aside needs it, because a database may be opened only under
+/// [`lock_above_shared`].
+///
+/// It is the directory above that is locked, so no lock file is left behind; where directories can't be locked it goes
+/// without: `None`.
 ///
 /// # Errors
-/// A temporary one if somebody else has had the lock for all of `patience`.
+/// A temporary one if somebody else has had a lock for all of `patience`.
 pub fn lock_above(path: &Path, patience: Duration) -> Result<Option<File>> {
+    lock(path, patience, File::try_lock)
+}
+
+/// The same, but several may have it. Nobody can move the database aside meanwhile: what is opened under this lock is
+/// what is at the path, with all its files.
+///
+/// # Errors
+/// A temporary one if somebody else has had [`lock_above`] for all of `patience`.
+pub fn lock_above_shared(path: &Path, patience: Duration) -> Result<Option<File>> {
+    lock(path, patience, File::try_lock_shared)
+}
+
+fn lock(
+    path: &Path,
+    patience: Duration,
+    attempt: fn(&File) -> std::result::Result<(), TryLockError>,
+) -> Result<Option<File>> {
     let Some(Ok(directory)) = path.parent().map(File::open) else { return Ok(None) };
     let until = Instant::now() + patience;
     loop {
-        match directory.try_lock() {
+        match attempt(&directory) {
             Ok(()) => return Ok(Some(directory)),
             Err(TryLockError::WouldBlock) if Instant::now() < until => {
                 thread::sleep(Duration::from_millis(10));
@@ -70,6 +90,21 @@ pub fn lock_above(path: &Path, patience: Duration) -> Result<Option<File>> {
             }
             Err(TryLockError::Error(_)) => return Ok(None),
         }
+    }
+}
+
+/// Which file or directory is at a path: changes when another one takes its place. `None` if there is nothing, or if
+/// this system can't tell.
+pub fn identity(path: &Path) -> Option<(u64, u64)> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        fs::metadata(path).ok().map(|found| (found.dev(), found.ino()))
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        None
     }
 }
 
