@@ -15,52 +15,75 @@ const MIB: u64 = 1 << 20;
 /// Decides how a download is fetched.
 ///
 /// # Contract
-/// - Methods are pure but for what they learn: no I/O, no clock, no randomness but what the facts bring.
-/// - They are called from one run of one task at a time, in no order to rely on, and must return at once.
+/// - Methods are pure but for what they learn: no I/O, no clock, no randomness but what the facts bring. Two clones that
+///   were asked the same decide the same.
+/// - They are called from one run of one task at a time, in no order to rely on, and must return at once. Facts may be
+///   at the ends of their types, and contradict each other.
+/// - A clone is a run's own: what it learns, no other one knows, and the template neither.
+/// - Core does what it is told, so some things may not be decided otherwise; each method says which. The suite of
+///   `okdownload-testkit` (`download_strategy_suite!`) checks them all.
 pub trait DownloadStrategy: DynClone + Debug + Send + Sync + 'static {
     /// Whether the network may be used for this task now; called before the first request and before every further
-    /// connection. By default it may.
+    /// one, also of a retry. By default it may.
+    ///
+    /// It must not wait. To let the task wait for a better network, make the error
+    /// [temporary](okdownload_types::Error::temporary), with the time to wait as
+    /// [`with_retry_after`](okdownload_types::Error::with_retry_after): it is then tried again as any failure is, and
+    /// counts as one. Responses that are under way are not broken off.
     ///
     /// # Errors
-    /// [`NetworkPolicy`](okdownload_types::ErrorKind::NetworkPolicy); the task ends with it.
+    /// [`NetworkPolicy`](okdownload_types::ErrorKind::NetworkPolicy), and no other kind; if it is permanent, the task
+    /// ends with it, and what is there is kept.
     fn inspect_network(&mut self, _task: &DownloadTask) -> Result<()> {
         Ok(())
     }
 
     /// Whether several connections may be used. By default: if the server can do it, and the resource has a version
-    /// that all of them can be held to. (For an output that takes bytes in order they fetch ahead, within a window.)
+    /// that all of them can be held to; never if one of these is missing. (For an output that takes bytes in order they
+    /// fetch ahead, within a window.)
     fn multi_block(&mut self, facts: &BlockFacts) -> bool {
         facts.accepts_ranges && facts.spliceable
     }
 
     /// Into how many blocks to divide what is missing; asked only if [`multi_block`](DownloadStrategy::multi_block)
-    /// said yes. See [`default_block_count`].
+    /// said yes. Each block has a connection: never more than the user asked for, else at most 256. See
+    /// [`default_block_count`].
     fn block_count(&mut self, facts: &BlockFacts) -> NonZeroU32 {
         default_block_count(facts)
     }
 
-    /// The least length of a block, in bytes.
+    /// The least length of a block, in bytes; always the same.
     fn smallest_block(&self) -> NonZeroU64 {
         NonZeroU64::MIN.saturating_add(MIB - 1)
     }
 
     /// How many bytes an idle connection is to take over from the end of the block that has most left; `None` if that
-    /// does not pay. See [`default_split`].
+    /// does not pay. Neither what is taken nor what is left may be shorter than half of the smallest block, so that
+    /// splitting ends. See [`default_split`].
     fn split(&mut self, facts: &SplitFacts) -> Option<NonZeroU64> {
         default_split(facts)
     }
 
-    /// The name of a file whose target leaves it open. See [`default_file_name`].
+    /// The name of a file whose target leaves it open: one that [`safe_file_name`](crate::safe_file_name) leaves as it
+    /// is, whatever the server says. See [`default_file_name`].
     fn file_name(&mut self, facts: &NameFacts<'_>) -> String {
         default_file_name(facts)
     }
 
     /// What a response means for bytes that are there or still to come. See [`judge_response`].
+    ///
+    /// An override may refuse more, never take more: what is taken for a body goes into the file. It begins where it
+    /// was asked for (or is the whole), ends no later, is of the version that is known, and comes with the version that
+    /// the response tells. Without a range in the request there is none to [drop](ResponseVerdict::AskWithoutRange),
+    /// and without a condition nothing is [not modified](ResponseVerdict::NotModified). A refusal's error keeps the
+    /// response's `Retry-After`.
     fn judge_response(&mut self, facts: &ResponseFacts<'_>) -> ResponseVerdict {
         judge_response(facts)
     }
 
-    /// Whether, and when, to try again. See [`default_retry`].
+    /// Whether, and when, to try again. Never after a permanent error, nor more often than the user forgives; never
+    /// sooner than the server asked for, nor later than in five minutes: who asks for more is given up. See
+    /// [`default_retry`].
     fn retry(&mut self, facts: &RetryFacts<'_>) -> RetryVerdict {
         default_retry(facts)
     }
@@ -179,7 +202,9 @@ pub fn default_retry(facts: &RetryFacts<'_>) -> RetryVerdict {
         .with_jitter()
         .with_jitter_seed(facts.seed)
         .build();
-    let wait = waits.nth(facts.failures.saturating_sub(1) as usize).unwrap_or(LONGEST_WAIT);
+    // The cap is reached long before; further steps only cost time.
+    let step = facts.failures.saturating_sub(1).min(31) as usize;
+    let wait = waits.nth(step).unwrap_or(LONGEST_WAIT);
     RetryVerdict::After(wait.max(asked))
 }
 

@@ -11,16 +11,19 @@ use okdownload_types::{DownloadTask, Durability, Location, OnExists, Result};
 ///
 /// # Contract
 /// As for [`DownloadStrategy`](crate::DownloadStrategy), but for [`check`](ProcessFileStrategy::check), which may do
-/// I/O of its own.
+/// I/O of its own. Core asks several times in a run, and in the next run again: the same question has the same answer.
+/// Names are single components of at most 255 bytes, for final names that are. The suite of `okdownload-testkit`
+/// (`process_file_strategy_suite!`) checks it all.
 #[async_trait]
 pub trait ProcessFileStrategy: DynClone + Debug + Send + Sync + 'static {
-    /// The name of the part, beside the final name. See [`default_part_name`].
+    /// The name of the part, beside the final name: another one, and not that of another file's part. See
+    /// [`default_part_name`].
     fn part_name(&mut self, final_name: &str) -> String {
         default_part_name(final_name)
     }
 
-    /// Another name for a file whose name is taken, with [`OnExists::Rename`]; `attempt` counts from 1. See
-    /// [`default_numbered_name`].
+    /// Another name for a file whose name is taken, with [`OnExists::Rename`]; `attempt` counts from 1, and each has
+    /// its own. See [`default_numbered_name`].
     fn numbered_name(&mut self, final_name: &str, attempt: u32) -> String {
         default_numbered_name(final_name, attempt)
     }
@@ -30,17 +33,19 @@ pub trait ProcessFileStrategy: DynClone + Debug + Send + Sync + 'static {
         task.preallocate().unwrap_or(true)
     }
 
-    /// What to do if something else has the final name: the user's choice, else an error.
+    /// What to do if something else has the final name: the user's choice, else an error. Nothing is replaced against
+    /// that choice.
     fn on_exists(&mut self, task: &DownloadTask) -> OnExists {
         task.on_exists().unwrap_or_default()
     }
 
-    /// What a finished download survives: the user's choice, else the loss of power.
+    /// What a finished download survives: the user's choice, else the loss of power. Never less than the user chose.
     fn durability(&mut self, task: &DownloadTask) -> Durability {
         task.durability().unwrap_or_default()
     }
 
-    /// A last look at the whole part, before it gets its final name. Does nothing by default.
+    /// A last look at the whole part, before it gets its final name. Does nothing by default. It must leave the part as
+    /// it is, and may be called again for the same part, by a later run.
     ///
     /// # Errors
     /// Any; the task ends with it, nothing appears under the final name, and the part is kept.
@@ -78,17 +83,20 @@ pub fn default_part_name(final_name: &str) -> String {
 pub fn default_numbered_name(final_name: &str, attempt: u32) -> String {
     let (stem, extension) = split_extension(final_name);
     let tail = format!(" ({attempt}){extension}");
-    format!("{}{tail}", cut(stem, NAME_MAX.saturating_sub(tail.len())))
+    format!("{}{tail}", cut(stem, NAME_MAX - tail.len()))
 }
 
-/// The name without, and its extension with, the dot. A leading dot starts no extension.
+/// The most bytes of what is taken for an extension.
+const LONGEST_EXTENSION: usize = 32;
+
+/// The name without, and its extension with, the dot. A leading dot starts no extension, and what is very long is none.
 pub(crate) fn split_extension(name: &str) -> (&str, &str) {
     let dot = |name: &str| name.rfind('.').filter(|dot| *dot > 0);
     let Some(mut at) = dot(name) else { return (name, "") };
     if name[..at].ends_with(".tar") {
         at = dot(&name[..at]).unwrap_or(at);
     }
-    name.split_at(at)
+    if name.len() - at > LONGEST_EXTENSION { (name, "") } else { name.split_at(at) }
 }
 
 /// As much of `text` as fits into `length` bytes without cutting a character in two.
@@ -122,6 +130,10 @@ mod tests {
         ] {
             assert_eq!(default_numbered_name(name, 1), expected);
         }
-        assert!(default_numbered_name(&"x".repeat(255), 7).len() <= NAME_MAX);
+        for name in ["x".repeat(255), format!("a.{}", "x".repeat(253)), format!("{}.tar.gz", "x".repeat(248))]
+        {
+            let numbered = default_numbered_name(&name, u32::MAX);
+            assert!(numbered.len() <= NAME_MAX && numbered.starts_with(&name[..1]), "{numbered}");
+        }
     }
 }

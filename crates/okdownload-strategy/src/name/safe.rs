@@ -7,9 +7,6 @@ use crate::process::{cut, split_extension};
 /// The most bytes of a name: with `.okdownload` behind it, it still fits into the 255 that file systems take.
 const LONGEST: usize = 244;
 
-/// The most bytes of what is kept as an extension when a name is cut.
-const LONGEST_EXTENSION: usize = 32;
-
 /// The name reduced to one component that is safe on every system; `None` if nothing is left of it.
 ///
 /// It is what comes after the last separator of any system, without characters that control or format (Unicode Cc, Cf,
@@ -36,10 +33,7 @@ fn limit(name: &str) -> String {
     if name.len() <= LONGEST {
         return name.to_owned();
     }
-    let (stem, extension) = match split_extension(name) {
-        (stem, extension) if extension.len() <= LONGEST_EXTENSION => (stem, extension),
-        _ => (name, ""),
-    };
+    let (stem, extension) = split_extension(name);
     let cut = format!("{}{extension}", cut(stem, LONGEST - extension.len()));
     cut.trim_end_matches(is_padding).to_owned()
 }
