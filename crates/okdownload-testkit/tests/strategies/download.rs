@@ -126,12 +126,8 @@ fn bad_blocks() -> Table<Bad> {
     vec![
         ("the_number_of_blocks_is_bounded", Bad::Count(|_| 3)),
         ("the_number_of_blocks_is_bounded", Bad::Count(|facts| (facts.total >> 20) as u32)),
-        ("several_blocks_need_all_that_makes_them_safe", Bad::MultiBlock(|f| f.accepts_ranges && f.seekable)),
-        ("several_blocks_need_all_that_makes_them_safe", Bad::MultiBlock(|f| f.seekable && f.spliceable)),
-        (
-            "several_blocks_need_all_that_makes_them_safe",
-            Bad::MultiBlock(|f| f.accepts_ranges && f.spliceable),
-        ),
+        ("several_blocks_need_all_that_makes_them_safe", Bad::MultiBlock(|f| f.accepts_ranges)),
+        ("several_blocks_need_all_that_makes_them_safe", Bad::MultiBlock(|f| f.spliceable)),
         ("the_smallest_block_does_not_change", Bad::Growing(1 << 20)),
         ("a_split_leaves_enough_on_both_sides", Bad::Split(|facts| facts.remaining)),
         ("a_split_leaves_enough_on_both_sides", Bad::Split(|facts| facts.remaining.saturating_add(1))),
