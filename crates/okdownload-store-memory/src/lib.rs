@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use okdownload_store::{Change, CommitLevel, DownloadStore, StoreCapability, Survives};
+use okdownload_store::{Change, CommitLevel, DownloadStore, StoreCapability, Survives, no_breakpoint};
 use okdownload_types::{BreakpointInfo, CompletionRecord, Location, Result, TaskId};
 use url::Url;
 
@@ -17,7 +17,7 @@ use crate::records::Records;
 
 /// A store in memory. Every value of it is a store of its own; share one as `Arc<MemoryStore>`.
 ///
-/// No call of it fails, and none waits for more than a look-up.
+/// No call of it fails but a commit of [`Change::Progress`] without a breakpoint, and none waits for more than a look-up.
 #[derive(Debug, Default)]
 pub struct MemoryStore(Mutex<Tables>);
 
@@ -42,6 +42,27 @@ impl MemoryStore {
 }
 
 impl Tables {
+    /// Finds what will be refused before anything has changed.
+    fn check(&self, changes: &[Change]) -> Result<()> {
+        let mut will_be = BTreeMap::new();
+        for change in changes {
+            match change {
+                Change::Put(info) => will_be.insert(info.id, true),
+                Change::RemoveBreakpoint(id) => will_be.insert(*id, false),
+                Change::Complete(record) => will_be.insert(record.id, false),
+                Change::Progress(id, _) => {
+                    let is_there = || self.breakpoints.get(*id).is_some();
+                    if !will_be.get(id).copied().unwrap_or_else(is_there) {
+                        return Err(no_breakpoint(*id));
+                    }
+                    None
+                }
+                Change::RemoveCompletion(_) | Change::ResponseFilename(..) => None,
+            };
+        }
+        Ok(())
+    }
+
     fn apply(&mut self, change: Change) {
         match change {
             Change::Put(info) => self.put(info),
@@ -124,6 +145,7 @@ impl DownloadStore for MemoryStore {
     async fn commit(&self, changes: Vec<Change>, _: CommitLevel) -> Result<()> {
         // One lock for the whole batch: nobody reads half of it.
         let mut tables = self.tables();
+        tables.check(&changes)?;
         for change in changes {
             tables.apply(change);
         }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use okdownload_store::Change;
+use okdownload_store::{Change, no_breakpoint};
 use okdownload_types::{BlockInfo, BreakpointInfo, CompletionRecord, Error, ErrorKind, TaskId};
 use sled::Tree;
 
@@ -71,7 +71,7 @@ impl<'a> Writes<'a> {
 
     /// Blocks that have not moved cost no write.
     fn progress(&mut self, id: TaskId, blocks: &[BlockInfo]) -> Result<(), Failure> {
-        let Some((age, old)) = self.breakpoint(id)? else { return Ok(()) };
+        let Some((age, old)) = self.breakpoint(id)? else { return Err(no_breakpoint(id).into()) };
         let mut info = old.clone();
         info.apply(blocks);
         if info != old {

@@ -1,6 +1,6 @@
 //! Changes into rows.
 
-use okdownload_store::Change;
+use okdownload_store::{Change, no_breakpoint};
 use okdownload_types::{BlockInfo, BreakpointInfo, CompletionRecord, Error, ErrorKind, TaskId, Validators};
 use rusqlite::{Connection, Params, params};
 
@@ -100,13 +100,16 @@ fn progress(connection: &Connection, id: TaskId, blocks: &[BlockInfo]) -> Result
     const PROGRESS: &str = "UPDATE block SET written = ?3, synced = ?4 WHERE id = ?1 AND start = ?2 \
         AND (written <> ?3 OR synced <> ?4)";
     let mut statement = connection.prepare_cached(PROGRESS)?;
+    let mut moved = 0;
     for block in blocks {
         // Such a block was refused when it was put, so it is one that is not there.
         let Ok(start) = i64::try_from(block.start) else { continue };
         let (written, synced) = (number("written", block.written)?, number("synced", block.synced)?);
-        statement.execute(params![id_bytes(id), start, written, synced])?;
+        moved += statement.execute(params![id_bytes(id), start, written, synced])?;
     }
-    Ok(())
+    // A block that moved is a breakpoint's.
+    let mut there = connection.prepare_cached("SELECT 1 FROM breakpoint WHERE id = ?1")?;
+    if moved > 0 || there.exists([id_bytes(id)])? { Ok(()) } else { Err(no_breakpoint(id).into()) }
 }
 
 fn complete(connection: &Connection, record: &CompletionRecord) -> Result<(), Failure> {

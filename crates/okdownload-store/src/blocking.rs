@@ -94,7 +94,8 @@ impl Failure {
 /// - A call may be made twice: after a recovery, and when a transaction that several batches shared was refused. So a
 ///   commit that fails must have changed nothing.
 /// - All else that [`DownloadStore`] says of records, of their order and of errors holds here too.
-/// - A panic ends the thread, and the calls that wait get an error; the next call begins anew.
+/// - A panic is an error of the kind [`Unexpected`](ErrorKind::Unexpected) for who made that call, and the database is
+///   abandoned.
 pub trait BlockingStore: Sized + 'static {
     /// The breakpoint of this id.
     ///

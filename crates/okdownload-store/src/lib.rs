@@ -17,7 +17,9 @@ mod remit;
 use std::fmt::Debug;
 
 use async_trait::async_trait;
-use okdownload_types::{BlockInfo, BreakpointInfo, CompletionRecord, Location, Result, TaskId};
+use okdownload_types::{
+    BlockInfo, BreakpointInfo, CompletionRecord, Error, ErrorKind, Location, Result, TaskId,
+};
 use url::Url;
 
 pub use place::OnWarning;
@@ -76,7 +78,9 @@ pub enum Change {
     /// Keeps this breakpoint, in place of one that has its id. Any completion record of that id stays.
     Put(BreakpointInfo),
     /// Sets the counters of the blocks with these starts to these (absolute) values; lengths are not looked at.
-    /// A breakpoint or a block that is not there is passed over: it was removed or replaced meanwhile.
+    /// A block that is not there is passed over: the breakpoint was put anew meanwhile. Without the breakpoint the batch
+    /// is refused with [`no_breakpoint`]: somebody removed it, or the store has lost it, as when a damaged database was
+    /// moved aside. Put it whole then.
     Progress(TaskId, Vec<BlockInfo>),
     /// Removes the breakpoint of this record's id and keeps the record, in place of one that has its id.
     Complete(CompletionRecord),
@@ -98,6 +102,13 @@ impl Change {
             Self::ResponseFilename(..) => None,
         }
     }
+}
+
+/// The error of a [`Change::Progress`] whose breakpoint is not there: its kind is [`NotFound`](ErrorKind::NotFound).
+pub fn no_breakpoint(id: TaskId) -> Error {
+    Error::new(ErrorKind::NotFound, "there is no breakpoint to record progress of")
+        .with_context("task", id)
+        .with_advice("put the breakpoint whole")
 }
 
 /// Keeps breakpoints and completion records.
@@ -155,7 +166,9 @@ pub trait DownloadStore: Debug + Send + Sync + 'static {
     /// Makes these changes, all or none.
     ///
     /// # Errors
-    /// If the store can't be written; then nothing has changed.
+    /// If the store can't be written or refuses one of the changes; then nothing has changed.
+    /// [`NotFound`](ErrorKind::NotFound) says that there is no breakpoint for a [`Change::Progress`];
+    /// [`Unsupported`](ErrorKind::Unsupported) that a number is too large for this store, beyond 2^63-1.
     async fn commit(&self, changes: Vec<Change>, level: CommitLevel) -> Result<()>;
 
     /// Writes back what the store holds back for itself, and lets go of files and locks. A later call opens it again.

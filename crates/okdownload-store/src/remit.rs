@@ -99,12 +99,6 @@ impl Remit {
         self.write_held(Self::is_due).await
     }
 
-    /// When the next held breakpoint will be due if nothing changes, by the clock.
-    pub fn next_due(&self) -> Option<Duration> {
-        let held = self.held();
-        held.values().filter(|held| held.bytes().is_some()).map(|held| held.since + self.delay).min()
-    }
-
     fn is_due(&self, held: &Held) -> bool {
         let elapsed = || (self.clock)().saturating_sub(held.since);
         held.bytes().is_some_and(|bytes| bytes > self.threshold || elapsed() >= self.delay)
@@ -207,11 +201,13 @@ impl Held {
                     self.since = clock();
                 }
             }
-            Change::Progress(_, progress) => {
-                if let Some(info) = &mut self.info {
+            Change::Progress(id, progress) => match &mut self.info {
+                Some(info) => {
                     info.apply(&progress);
                 }
-            }
+                // Nothing is held, so it is for the store to say whether there is a breakpoint.
+                None => return Some(Change::Progress(id, progress)),
+            },
             Change::RemoveBreakpoint(_) => {
                 self.info = None;
                 return self.tried.then_some(change);
@@ -284,8 +280,10 @@ impl DownloadStore for Remit {
 
     async fn commit(&self, changes: Vec<Change>, level: CommitLevel) -> Result<()> {
         let _shared = self.order.read().await;
+        let asks_nothing = changes.is_empty();
         let Admitted { through, release, before } = self.admit(changes, level);
-        if through.is_empty() && level == CommitLevel::Process {
+        // All of it is held. (An empty batch is passed on: who makes one asks whether the store can be written.)
+        if through.is_empty() && !asks_nothing && level == CommitLevel::Process {
             return Ok(());
         }
         match self.inner.commit(through, level).await {

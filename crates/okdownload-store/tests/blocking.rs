@@ -185,11 +185,12 @@ async fn without_a_recovery_damage_is_an_error() {
 }
 
 #[tokio::test]
-async fn a_panic_costs_only_the_calls_that_wait() {
-    let (store, _) = store();
+async fn a_panic_costs_only_its_own_call() {
+    let (store, diary) = store();
     store.commit(vec![name("a")], Process).await.unwrap();
     let error = store.response_filename(&url("panic")).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unexpected);
+    assert_eq!(diary.take(), ["open", "commit 1 Process", "read", "abandon"]);
     assert_eq!(store.response_filename(&url("a")).await.unwrap().as_deref(), Some("a"));
 }
 

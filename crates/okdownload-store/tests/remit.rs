@@ -159,7 +159,6 @@ fn no_commits() -> Vec<Vec<Change>> {
 #[tokio::test]
 async fn held_until_the_delay_is_over() {
     let bench = Bench::with(1).await;
-    assert_eq!(bench.remit.next_due(), Some(Duration::from_millis(1500)));
     bench.at(1499);
     bench.commit(progress(2)).await.unwrap();
     bench.remit.commit_due().await.unwrap();
@@ -167,7 +166,6 @@ async fn held_until_the_delay_is_over() {
     bench.at(1500);
     bench.remit.commit_due().await.unwrap();
     assert_eq!(bench.store.commits(), [[Change::Put(info(2))]]);
-    assert_eq!(bench.remit.next_due(), None);
     bench.remit.commit_due().await.unwrap();
     assert_eq!(bench.store.commits(), no_commits());
 }
@@ -200,10 +198,27 @@ async fn several_changes_of_one_batch_are_one_record() {
 async fn what_has_no_bytes_is_never_due() {
     let bench = Bench::with(0).await;
     bench.at(10_000);
-    assert_eq!(bench.remit.next_due(), None, "who waits for it would wait in a circle");
     bench.remit.commit_due().await.unwrap();
     bench.commit(Change::Put(info(0))).await.unwrap();
     assert_eq!(bench.store.commits(), no_commits());
+}
+
+#[tokio::test]
+async fn an_empty_batch_is_passed_on() {
+    let bench = Bench::with(1).await;
+    bench.store.fail(true);
+    bench.remit.commit(vec![], Process).await.unwrap_err();
+    assert_eq!(bench.store.commits(), [vec![]]);
+}
+
+#[tokio::test]
+async fn progress_without_a_breakpoint_is_for_the_store_to_judge() {
+    let bench = Bench::with(1).await;
+    bench.commit(Change::RemoveBreakpoint(ID)).await.unwrap();
+    let error = bench.commit(progress(2)).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    assert_eq!(bench.store.commits(), [[progress(2)]]);
+    assert_eq!(bench.seen().await, None);
 }
 
 #[tokio::test]

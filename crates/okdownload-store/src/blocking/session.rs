@@ -1,8 +1,9 @@
 //! The database, open or not, as the thread sees it.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use okdownload_types::Result;
+use okdownload_types::{Error, ErrorKind, Result};
 
 use super::{BlockingStore, Failure, Opener};
 
@@ -31,9 +32,12 @@ impl<O: Opener> Session<O> {
             Some(database) => database,
             None => self.opener.open()?,
         };
-        let result = work(&mut database);
+        let result = catch(|| work(&mut database)).unwrap_or_else(|| Err(panicked()));
         match &result {
-            Err(Failure::Lost(_) | Failure::Damaged(_)) => database.abandon(),
+            Err(Failure::Lost(_) | Failure::Damaged(_)) => {
+                // Should it panic once more: there is nothing left to let go of it with.
+                let _ = catch(|| database.abandon());
+            }
             Ok(_) | Err(Failure::Refused(_)) => self.database = Some(database),
         }
         result
@@ -43,4 +47,13 @@ impl<O: Opener> Session<O> {
         let Some(database) = self.database.take() else { return Ok(()) };
         database.close().map_err(Failure::into_error)
     }
+}
+
+/// A call that panics must not take the thread with it: others wait there. What it leaves behind is not used again.
+fn catch<T>(work: impl FnOnce() -> T) -> Option<T> {
+    catch_unwind(AssertUnwindSafe(work)).ok()
+}
+
+fn panicked() -> Failure {
+    Failure::Lost(Error::new(ErrorKind::Unexpected, "the database panicked; see standard error"))
 }

@@ -50,7 +50,8 @@ macro_rules! store_suite {
                 what_is_not_there_is_none
                 a_put_replaces_all_of_it
                 progress_is_absolute
-                progress_of_what_is_not_there_is_passed_over
+                progress_of_a_block_that_is_not_there_is_passed_over
+                progress_without_a_breakpoint_is_refused
                 a_completion_takes_the_place_of_the_breakpoint
                 a_breakpoint_leaves_the_completion_alone
                 a_later_completion_replaces_the_earlier
@@ -82,7 +83,8 @@ macro_rules! store_suite {
                 many_handles_may_start_at_once;
             processes:
                 a_kill_leaves_whole_batches
-                another_process_on_one_place;
+                another_process_on_one_place
+                many_processes_may_start_at_once;
         }
     };
 }

@@ -57,7 +57,6 @@ fn refused(n: u64) -> BreakpointInfo {
 pub async fn a_refused_batch_changes_nothing(fixture: &StoreFixture) {
     let store = fixture.store();
     let before = advanced(breakpoint(1), 5, 4);
-    commit(&store, vec![Change::Put(before.clone()), Change::Complete(completion(2))]).await;
     let url = breakpoint(1).url;
     let changes = vec![
         Change::Put(breakpoint(5)),
@@ -68,6 +67,9 @@ pub async fn a_refused_batch_changes_nothing(fixture: &StoreFixture) {
         Change::Complete(completion(1)),
     ];
     for level in [CommitLevel::Process, CommitLevel::Power] {
+        let cleared = [5, 3].map(|n| Change::RemoveBreakpoint(id(n))).into_iter();
+        let there = [Change::Put(before.clone()), Change::Complete(completion(2))];
+        commit(&store, cleared.chain([Change::RemoveCompletion(id(1))]).chain(there).collect()).await;
         let done = store.commit(changes.clone(), level).await.is_ok();
         let (infos, records) = if done {
             (vec![breakpoint(5), refused(3)], vec![completion(1)])

@@ -143,3 +143,56 @@ async fn count(store: &dyn DownloadStore, id: TaskId, steps: u64) {
         commit(store, vec![Change::Progress(id, blocks)]).await;
     }
 }
+
+/// They make the same place at the same moment. What one of them was told is committed is there afterwards; where the
+/// place can't be shared, who does not get it is told what to do.
+pub async fn many_processes_may_start_at_once(fixture: &StoreFixture) {
+    const PROCESSES: usize = 5;
+    let go = fixture.directory().join("go");
+    if fixture.is_child() {
+        child::say("ready");
+        while !go.exists() {
+            std::thread::yield_now();
+        }
+        return start_now(&fixture.store()).await;
+    }
+    let mut processes: Vec<_> = (0..PROCESSES).map(|_| Process::start(fixture)).collect();
+    let listening = tokio::task::spawn_blocking(move || {
+        for process in &mut processes {
+            assert_eq!(process.hear().as_deref(), Some("ready"));
+        }
+        std::fs::write(go, "").expect("the fixture's directory can be written");
+        let said: Vec<_> = processes.iter_mut().map(Process::hear).collect();
+        assert!(processes.into_iter().all(Process::join), "a process failed");
+        said
+    });
+    let said = listening.await.expect("the children were heard");
+    let mut done: Vec<u64> = said.iter().flatten().filter_map(|word| word.parse().ok()).collect();
+    let store = fixture.store();
+    let capability = store.capability();
+    let expected = if capability.many_processes || capability.survives == Survives::Nothing {
+        done.len() == PROCESSES
+    } else {
+        let refused = |word: &Option<String>| word.as_deref() == Some("refused with advice");
+        !done.is_empty() && said.iter().filter(|word| refused(word)).count() == PROCESSES - done.len()
+    };
+    assert!(expected, "the processes said {said:?}");
+    if capability.survives == Survives::Nothing {
+        done.clear();
+    }
+    let mut found = store.unfinished().await.unwrap();
+    let mut expected: Vec<_> = done.into_iter().map(breakpoint).collect();
+    found.sort_by_key(|info| info.id);
+    expected.sort_by_key(|info| info.id);
+    assert_list(&found, &expected);
+}
+
+/// Commits one breakpoint, whose number it says.
+async fn start_now(store: &dyn DownloadStore) {
+    let own = u64::from(std::process::id());
+    match store.commit(vec![Change::Put(breakpoint(own))], CommitLevel::Process).await {
+        Ok(()) => child::say(own),
+        Err(error) if error.advice().is_some() => child::say("refused with advice"),
+        Err(error) => child::say(error),
+    }
+}

@@ -2,7 +2,7 @@
 
 use fastrand::Rng;
 use okdownload_store::{Change, CommitLevel, DownloadStore};
-use okdownload_types::{BlockInfo, BreakpointInfo, EntityTag, FileIdentity, Location, TaskId};
+use okdownload_types::{BlockInfo, BreakpointInfo, EntityTag, ErrorKind, FileIdentity, Location, TaskId};
 
 use super::sample::{self, LARGEST, advanced, breakpoint, changed, completion, id};
 use super::{StoreFixture, assert_list, commit, put};
@@ -84,30 +84,48 @@ pub async fn a_completion_is_given_back(fixture: &StoreFixture) {
     assert_eq!(store.completed().await.unwrap(), [bare, large]);
 }
 
-/// Nothing that is really downloaded has such numbers; a store that can't keep one must say so and change nothing. File
-/// numbers are kept in any case.
+/// Nothing that is really downloaded has such numbers; a store that can't keep one must say so, and keep what it has.
+/// File numbers are kept in any case.
 pub async fn numbers_beyond_63_bits_are_kept_or_refused(fixture: &StoreFixture) {
     let store = fixture.store();
-    let mut infos: Vec<_> = (0..6).map(breakpoint).collect();
+    let mut infos: Vec<_> = (0..7).map(breakpoint).collect();
     infos[0].total = Some(u64::MAX);
     infos[1].blocks = vec![BlockInfo::new(LARGEST + 1, None)];
     infos[2].blocks[0].length = Some(u64::MAX);
     infos[3].blocks[0].written = 1 << 63;
     infos[4].blocks[0].synced = u64::MAX - 1;
     infos[5].validators.last_modified = Some(u64::MAX);
-    for info in &infos {
-        let kept = store.commit(vec![Change::Put(info.clone())], CommitLevel::Process).await;
-        let expected = kept.is_ok().then_some(info);
-        assert_eq!(store.breakpoint(info.id).await.unwrap().as_ref(), expected, "{kept:?}");
+    infos[6].blocks[2] = BlockInfo::new(2000, Some(LARGEST + 1)).with_progress(LARGEST + 1, LARGEST);
+    for (n, info) in (0..).zip(infos) {
+        let before = advanced(breakpoint(n), LARGEST / 4, LARGEST / 5);
+        put(&store, &before).await;
+        let kept = kept_or_refused(&store, vec![Change::Put(info.clone())]).await;
+        assert_same(&store, if kept { &info } else { &before }).await;
     }
-    let mut record = completion(6);
+    let before = completion(7);
+    commit(&store, vec![Change::Complete(before.clone())]).await;
+    let mut record = completion(7);
     record.length = u64::MAX;
-    let kept = store.commit(vec![Change::Complete(record.clone())], CommitLevel::Process).await;
-    assert_eq!(store.completion(record.id).await.unwrap(), kept.is_ok().then_some(record), "{kept:?}");
-    let mut info = breakpoint(7);
+    let kept = kept_or_refused(&store, vec![Change::Complete(record.clone())]).await;
+    assert_eq!(store.completion(id(7)).await.unwrap(), Some(if kept { record } else { before }));
+    let mut info = breakpoint(8);
     info.identity = Some(FileIdentity::new(u64::MAX, None));
     put(&store, &info).await;
     assert_same(&store, &info).await;
+    for (written, synced) in [(LARGEST, LARGEST + 1), (u64::MAX, 0)] {
+        let progress = advanced(info.clone(), written, synced);
+        let kept = kept_or_refused(&store, vec![Change::Progress(info.id, progress.blocks.clone())]).await;
+        info = if kept { progress } else { info };
+        assert_same(&store, &info).await;
+    }
+}
+
+/// Whether it was kept; if not, that the store says why.
+async fn kept_or_refused(store: &dyn DownloadStore, changes: Vec<Change>) -> bool {
+    let Err(error) = store.commit(changes.clone(), CommitLevel::Process).await else { return true };
+    assert_eq!(error.kind(), ErrorKind::Unsupported, "{changes:?}: {error}");
+    assert!(!error.is_temporary(), "it would be tried again for ever: {error}");
+    false
 }
 
 /// Ids that differ in one bit, at either end, are two ids.
@@ -175,18 +193,47 @@ pub async fn progress_is_absolute(fixture: &StoreFixture) {
     assert_same(&store, &breakpoint(2)).await;
 }
 
-/// The block or the task was removed or replaced meanwhile: no error, and no ghost.
-pub async fn progress_of_what_is_not_there_is_passed_over(fixture: &StoreFixture) {
+/// The breakpoint was put anew meanwhile: no error, and no ghost.
+pub async fn progress_of_a_block_that_is_not_there_is_passed_over(fixture: &StoreFixture) {
     let store = fixture.store();
     let info = breakpoint(1);
     put(&store, &info).await;
     let moved = |start| BlockInfo::new(start, Some(1000)).with_progress(7, 6);
-    let blocks = vec![moved(500), moved(2000), moved(LARGEST)];
-    commit(&store, vec![Change::Progress(id(2), blocks.clone()), Change::Progress(info.id, blocks)]).await;
+    commit(&store, vec![Change::Progress(info.id, vec![moved(500), moved(2000), moved(LARGEST)])]).await;
+    commit(&store, vec![Change::Progress(info.id, vec![moved(1), moved(LARGEST + 1)])]).await;
     let mut expected = info;
     expected.blocks[2] = moved(2000);
     assert_eq!(store.unfinished().await.unwrap(), [expected]);
-    assert_eq!(store.breakpoint(id(2)).await.unwrap(), None);
+}
+
+/// Whoever has removed or lost it: who believes that it is there must hear that it is not. Nothing of the batch happens.
+pub async fn progress_without_a_breakpoint_is_refused(fixture: &StoreFixture) {
+    let store = fixture.store();
+    let progress = |n| Change::Progress(id(n), advanced(breakpoint(n), 7, 6).blocks);
+    commit(&store, vec![Change::Put(breakpoint(1)), Change::Put(breakpoint(2))]).await;
+    commit(&store, vec![Change::RemoveBreakpoint(id(1)), Change::Complete(completion(2))]).await;
+    let kept = breakpoint(5);
+    put(&store, &kept).await;
+    for changes in [
+        vec![progress(3)],
+        vec![Change::Progress(id(3), vec![])],
+        vec![progress(1)],
+        vec![progress(2)],
+        vec![progress(5), Change::Put(breakpoint(4)), progress(3)],
+        vec![progress(5), Change::RemoveBreakpoint(id(5)), progress(5)],
+        vec![Change::Complete(completion(5)), progress(5)],
+    ] {
+        let refused = store.commit(changes.clone(), CommitLevel::Process).await;
+        let error = refused.expect_err("there is no breakpoint");
+        assert_eq!(error.kind(), ErrorKind::NotFound, "{changes:?}: {error}");
+        assert!(error.advice().is_some(), "no advice: {error}");
+        assert_eq!(store.unfinished().await.unwrap(), std::slice::from_ref(&kept), "{changes:?}");
+        assert_eq!(store.completed().await.unwrap(), [completion(2)], "{changes:?}");
+    }
+    // Put whole, it is there, also for what comes after in the same batch.
+    commit(&store, vec![Change::Put(breakpoint(1)), progress(1), progress(5)]).await;
+    let expected = [5, 1].map(|n| advanced(breakpoint(n), 7, 6));
+    assert_eq!(store.unfinished().await.unwrap(), expected);
 }
 
 /// One change: at no moment are there both, or neither.
