@@ -48,7 +48,9 @@ pub trait ProcessFileStrategy: DynClone + Debug + Send + Sync + 'static {
     /// it is, and may be called again for the same part, by a later run.
     ///
     /// # Errors
-    /// Any; the task ends with it, nothing appears under the final name, and the part is kept.
+    /// Any; the task ends with it, and nothing appears under the final name. The part is kept, unless the kind is
+    /// [`Checksum`](okdownload_types::ErrorKind::Checksum): then its bytes are wrong, and the next run fetches them
+    /// again. (So does this run, once, if some of them were an earlier run's.)
     async fn check(&mut self, _task: &DownloadTask, _part: &Location) -> Result<()> {
         Ok(())
     }
