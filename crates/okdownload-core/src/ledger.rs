@@ -335,9 +335,11 @@ impl Ledger {
         state.stored_layout = state.stored_layout.max(Some(snapshot.layout));
     }
 
-    /// The store could not be told; it must be told again.
+    /// The store could not be told; it must be told again, and all of it: it may have lost the breakpoint.
     pub(crate) fn not_stored(&self) {
-        self.state().moved = true;
+        let mut state = self.state();
+        state.stored_layout = None;
+        state.moved = true;
     }
 
     /// The breakpoint as it is now.
@@ -531,7 +533,9 @@ mod tests {
         ledger.wrote(0, 4);
         assert!(ledger.news().unwrap().same_layout);
         ledger.not_stored();
-        assert!(ledger.news().is_some());
+        let again = ledger.news().unwrap();
+        assert!(!again.same_layout);
+        ledger.stored(&again);
         ledger.split(0, 3);
         assert!(!ledger.news().unwrap().same_layout);
     }
