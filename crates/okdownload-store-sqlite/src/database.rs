@@ -88,6 +88,7 @@ impl Database {
 }
 
 fn write_all(connection: &Connection, changes: &[&Change], level: CommitLevel) -> Result<(), Failure> {
+    schema::check_version(connection)?;
     for change in changes {
         write::apply(connection, change)?;
     }
