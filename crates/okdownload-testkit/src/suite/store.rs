@@ -24,6 +24,7 @@ pub mod batches;
 mod child;
 mod fixture;
 pub mod listing;
+pub mod load;
 pub mod processes;
 pub mod records;
 mod sample;
