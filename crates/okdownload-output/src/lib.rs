@@ -25,8 +25,9 @@ pub struct OutputCapability {
     pub seek: bool,
     /// What was written can be read back.
     pub read: bool,
-    /// A part can be opened again, by its name, after the process that wrote it is gone. Core makes use of it only
-    /// together with `seek`, and aborts parts that it could not go on with.
+    /// A part can be opened again, by its name, after the process that wrote it is gone. Without it a part lives as
+    /// long as its stream: `close` gives it up like `abort`, and what a killed process leaves behind is the service's to
+    /// clear away. Core makes use of it only together with `seek`.
     pub resume: bool,
     /// Nobody sees a part before it is committed (an upload that appears once it is complete). Core opens it under its
     /// final name then, and commits it to that one; else it opens it under a name beside it.
@@ -134,8 +135,9 @@ pub trait OutputStreamFactory: Debug + Send + Sync + 'static {
     async fn stat(&self, location: &Location) -> Result<Option<Stat>>;
 
     /// Opens a part, alone: until it is closed, every other attempt ends with
-    /// [`FileBusy`](okdownload_types::ErrorKind::FileBusy), from this process or another. What it holds is kept.
-    /// `None` only with [`OpenMode::Existing`], if nothing is there, or without [`OutputCapability::resume`]. Symbolic
+    /// [`FileBusy`](okdownload_types::ErrorKind::FileBusy), from this process or another. (Without
+    /// [`OutputCapability::resume`] it need only be alone in this factory and its clones: what others do at the same
+    /// time is decided by who commits first.) What it holds is kept. `None` only with [`OpenMode::Existing`], if nothing is there, or without [`OutputCapability::resume`]. Symbolic
     /// links are not followed.
     ///
     /// # Errors
@@ -159,13 +161,19 @@ pub trait OutputStreamFactory: Debug + Send + Sync + 'static {
 /// An open part.
 ///
 /// # Contract
-/// - After `Ok` of [`write_at`](OutputStream::write_at), the bytes outlive the process: they are with the operating
-///   system (or the service), not in a buffer here.
-/// - After `Ok` of [`flush_and_sync`](OutputStream::flush_and_sync), all bytes whose `write_at` had returned before
-///   it was called outlive the loss of power. If it fails, nothing is known of any byte written since the last one
-///   that succeeded, and calling it again must not be taken for proof.
+/// - With [`OutputCapability::resume`], after `Ok` of [`write_at`](OutputStream::write_at), the bytes outlive the
+///   process: they are with the operating system, not in a buffer here. Without it, they may be in a buffer, of a
+///   size that does not depend on the file's length unless the place can't do otherwise; nothing is claimed of them
+///   before `Ok` of `commit`.
+/// - With [`OutputCapability::resume`], after `Ok` of [`flush_and_sync`](OutputStream::flush_and_sync), all bytes whose
+///   `write_at` had returned before it was called outlive the loss of power. If it fails, nothing is known of any byte
+///   written since the last one that succeeded, and calling it again must not be taken for proof. Without it, the call
+///   does nothing.
 /// - Core never drops the future of a call before it is done, and calls nothing after `Ok` of `commit`, or after
-///   `abort` or `close`. After an error of `commit` the part is still open and still alone.
+///   `abort` or `close`. After an error of `commit` the part is still open and still alone. With
+///   [`OutputCapability::resume`] it may be committed again; without it that may fail as well, because the service has
+///   given the upload up. It never makes a file of less than all bytes.
+/// - Core calls `preallocate` before the first `write_at`, if at all. A sink of bytes in order learns the length by it.
 /// - Calls of `write_at` at positions that do not overlap may run at a time.
 /// - Without [`OutputCapability::seek`], `write_at` is called with offsets that follow each other without gaps, one
 ///   call at a time.
@@ -182,6 +190,8 @@ pub trait OutputStream: Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// If not all of it could be written; then nothing is known of the bytes from `offset` on.
+    /// [`Unsupported`](okdownload_types::ErrorKind::Unsupported) without [`OutputCapability::seek`] for an offset that
+    /// does not follow; then nothing was written, and the part can be gone on with.
     async fn write_at(&self, offset: u64, data: Vec<Bytes>) -> Result<()>;
 
     /// Reads up to `length` bytes from `offset` on; fewer only at the end.
@@ -230,7 +240,7 @@ pub trait OutputStream: Debug + Send + Sync + 'static {
     /// If it can't be removed.
     async fn abort(&self) -> Result<()>;
 
-    /// Closes the part and keeps it.
+    /// Closes the part and keeps it; gives it up without [`OutputCapability::resume`].
     ///
     /// # Errors
     /// If closing fails, where that can be told.

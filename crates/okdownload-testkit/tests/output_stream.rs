@@ -178,6 +178,9 @@ impl OutputStream for Upload {
 
     async fn commit(&self, to: &Location, options: CommitOptions) -> Result<()> {
         let to = name(to)?;
+        if to != self.name {
+            return Err(Error::new(ErrorKind::Misuse, "an upload has one name"));
+        }
         self.with(|bytes| {
             let mut state = self.memory.state();
             if state.objects.contains_key(&to) && !options.replace {

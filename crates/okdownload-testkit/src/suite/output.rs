@@ -90,6 +90,7 @@ macro_rules! output_suite {
                 one_of_many_openings_wins
                 a_dropped_part_is_free_again
                 a_closed_part_stays_closed
+                a_closed_part_is_kept_or_given_up
                 an_aborted_part_is_gone;
             commit:
                 the_whole_file_gets_its_name
@@ -100,7 +101,8 @@ macro_rules! output_suite {
                 a_directory_is_never_replaced
                 one_of_many_commits_wins
                 the_time_of_modification_is_set
-                the_part_can_be_made_again;
+                the_part_can_be_made_again
+                a_part_is_hidden_or_stands_beside;
             place:
                 capabilities_do_not_change
                 the_boot_id_does_not_change

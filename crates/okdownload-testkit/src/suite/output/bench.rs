@@ -34,6 +34,21 @@ impl<'a> Bench<'a> {
         name.split('/').fold(self.fixture.place(), |place, name| place.join(name))
     }
 
+    /// The name that the part of a file is opened under.
+    pub(super) fn part_name(&self, name: &str) -> String {
+        if self.capability().hides_parts { name.to_owned() } else { format!("{name}.part") }
+    }
+
+    /// Opens the part of the file `done`, or makes it.
+    pub(super) async fn open_done(&self) -> Arc<dyn OutputStream> {
+        self.open(&self.part_name("done")).await
+    }
+
+    /// The part of the file `name` with these bytes, still open.
+    pub(super) async fn part_of(&self, name: &str, bytes: &str) -> Arc<dyn OutputStream> {
+        self.part(&self.part_name(name), bytes).await
+    }
+
     /// Opens or makes the part of this name.
     pub(super) async fn open(&self, name: &str) -> Arc<dyn OutputStream> {
         self.factory.open_part(&self.at(name), OpenMode::Create).await.expect("a part opens").expect("a part")
@@ -48,7 +63,7 @@ impl<'a> Bench<'a> {
 
     /// A finished file of this name with these bytes.
     pub(super) async fn file(&self, name: &str, bytes: &str) {
-        let part = self.part(&format!("{name}.part"), bytes).await;
+        let part = self.part_of(name, bytes).await;
         part.commit(&self.at(name), PLAIN).await.expect("a file is committed");
     }
 
@@ -58,7 +73,7 @@ impl<'a> Bench<'a> {
         Some(String::from_utf8(contents).expect("the behaviours write text"))
     }
 
-    /// Finishes a part as `done`, and gives back what is in it.
+    /// Finishes the part of `done`, and gives back what is in it.
     pub(super) async fn finished(&self, part: &dyn OutputStream) -> Vec<u8> {
         part.commit(&self.at("done"), PLAIN).await.expect("the part is committed");
         self.fixture.contents(&self.at("done")).await.expect("a file")

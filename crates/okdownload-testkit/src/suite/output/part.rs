@@ -19,7 +19,7 @@ pub async fn a_missing_part_is_none(fixture: &dyn OutputFixture) {
 /// As many as are missing, also by two at once.
 pub async fn directories_are_made(fixture: &dyn OutputFixture) {
     let bench = Bench::new(fixture);
-    let (a, b) = tokio::join!(bench.part("x/y/z/a.part", "a"), bench.part("x/y/z/b.part", "b"));
+    let (a, b) = tokio::join!(bench.part_of("x/y/z/a", "a"), bench.part_of("x/y/z/b", "b"));
     a.commit(&bench.at("x/y/z/a"), PLAIN).await.unwrap();
     b.commit(&bench.at("x/y/z/b"), PLAIN).await.unwrap();
     assert_eq!(fixture.names().await, ["x/y/z/a", "x/y/z/b"]);
@@ -39,20 +39,20 @@ pub async fn another_run_continues_a_part(fixture: &dyn OutputFixture) {
 }
 
 async fn continue_part(first: &Bench<'_>, next: &Bench<'_>) {
-    let part = first.part("part", "abc").await;
+    let part = first.part_of("done", "abc").await;
     let identity = part.identity();
     assert_eq!(part.initial_length(), 0);
     part.close().await.unwrap();
     drop(part);
 
-    let existing = next.factory.open_part(&next.at("part"), OpenMode::Existing).await;
+    let existing = next.factory.open_part(&next.at(&next.part_name("done")), OpenMode::Existing).await;
     if !next.capability().resume {
         // Either is an honest answer: nothing is there, or it can't be opened.
         match existing {
             Ok(part) => assert!(part.is_none()),
             error => assert_kind(error, Unsupported),
         }
-        let part = next.part("part", "xyz").await;
+        let part = next.part_of("done", "xyz").await;
         assert_eq!(part.initial_length(), 0);
         assert_eq!(next.finished(&*part).await, b"xyz");
         return;
@@ -61,7 +61,7 @@ async fn continue_part(first: &Bench<'_>, next: &Bench<'_>) {
     assert_eq!((existing.initial_length(), existing.identity()), (3, identity));
     existing.close().await.unwrap();
 
-    let again = next.open("part").await;
+    let again = next.open_done().await;
     assert_eq!((again.initial_length(), again.identity()), (3, identity));
     write(&*again, 3, &["def"]).await.unwrap();
     assert_eq!(next.finished(&*again).await, b"abcdef");
@@ -84,7 +84,7 @@ pub async fn a_part_is_open_once(fixture: &dyn OutputFixture) {
 pub async fn one_of_many_openings_wins(fixture: &dyn OutputFixture) {
     let bench = Bench::new(fixture);
     let openings = (0..16).map(|_| {
-        let (factory, at) = (bench.factory.clone(), bench.at("part"));
+        let (factory, at) = (bench.factory.clone(), bench.at(&bench.part_name("done")));
         tokio::spawn(async move { factory.open_part(&at, OpenMode::Create).await })
     });
     let mut won = Vec::new();
@@ -109,7 +109,7 @@ pub async fn a_dropped_part_is_free_again(fixture: &dyn OutputFixture) {
 /// Closing again does nothing; everything else is an error, and nothing is written.
 pub async fn a_closed_part_stays_closed(fixture: &dyn OutputFixture) {
     let bench = Bench::new(fixture);
-    let part = bench.part("part", "abc").await;
+    let part = bench.part_of("done", "abc").await;
     let length = bench.capability().resume.then_some(3);
     part.close().await.unwrap();
     part.close().await.unwrap();
@@ -120,8 +120,18 @@ pub async fn a_closed_part_stays_closed(fixture: &dyn OutputFixture) {
     part.close().await.unwrap();
     assert!(!fixture.names().await.contains(&"done".to_owned()));
     if let Some(length) = length {
-        assert_eq!(bench.open("part").await.initial_length(), length);
+        assert_eq!(bench.open_done().await.initial_length(), length);
     }
+}
+
+/// With `resume` it is kept; without, nobody could ever find it again, so nothing is left of it.
+pub async fn a_closed_part_is_kept_or_given_up(fixture: &dyn OutputFixture) {
+    let bench = Bench::new(fixture);
+    let part = bench.part_of("done", "abc").await;
+    part.flush_and_sync().await.unwrap();
+    part.close().await.unwrap();
+    let kept = bench.capability().resume.then(|| bench.part_name("done"));
+    assert_eq!(fixture.names().await, kept.into_iter().collect::<Vec<_>>());
 }
 
 /// With all it held, and its name can be used again.

@@ -71,7 +71,7 @@ pub async fn foreign_locations_are_unsupported(fixture: &dyn OutputFixture) {
     for mode in [OpenMode::Existing, OpenMode::Create] {
         assert_kind(bench.factory.open_part(&foreign, mode).await, Unsupported);
     }
-    let part = bench.part("part", "abc").await;
+    let part = bench.part_of("done", "abc").await;
     assert_kind(part.commit(&foreign, super::bench::PLAIN).await, Unsupported);
     part.abort().await.unwrap();
     assert_eq!(fixture.names().await, [""; 0]);

@@ -12,7 +12,7 @@ use super::bench::{Bench, assert_kind};
 /// With `read`: any stretch, and as much of it as there is.
 pub async fn bytes_can_be_read_back(fixture: &dyn OutputFixture) {
     let bench = Bench::new(fixture);
-    let part = bench.part("part", "abcdef").await;
+    let part = bench.part_of("done", "abcdef").await;
     if !bench.capability().read {
         return assert_kind(part.read_at(0, 1).await, Unsupported);
     }
@@ -40,7 +40,7 @@ fn collector() -> (Arc<Mutex<Vec<u8>>>, Consumer) {
 pub async fn a_scan_is_complete_and_in_order(fixture: &dyn OutputFixture) {
     const LENGTH: usize = 3_000_001;
     let bench = Bench::new(fixture);
-    let part = bench.open("part").await;
+    let part = bench.open_done().await;
     let bytes: Bytes = (0..LENGTH).map(|n| (n % 251) as u8).collect();
     part.write_at(0, vec![bytes.clone()]).await.unwrap();
     for range in [0..LENGTH, 1..LENGTH - 1, 7..7, 1 << 20..(1 << 20) + 1] {
@@ -59,7 +59,7 @@ pub async fn a_scan_is_complete_and_in_order(fixture: &dyn OutputFixture) {
 /// An early end is an error: a digest over less than all would be a wrong digest.
 pub async fn a_scan_of_what_is_not_there_fails(fixture: &dyn OutputFixture) {
     let bench = Bench::new(fixture);
-    let part = bench.part("part", "abcdef").await;
+    let part = bench.part_of("done", "abcdef").await;
     for range in [0..7, 6..7, 100..200] {
         let (seen, consumer) = collector();
         let error = part.scan(range, consumer).await.unwrap_err();

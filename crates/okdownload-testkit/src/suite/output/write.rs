@@ -9,7 +9,7 @@ use super::bench::{Bench, assert_kind, write};
 /// Pieces of a call, and calls, follow each other; empty ones change nothing.
 pub async fn pieces_follow_each_other(fixture: &dyn OutputFixture) {
     let bench = Bench::new(fixture);
-    let part = bench.open("part").await;
+    let part = bench.open_done().await;
     for (offset, pieces) in
         [(0, &["ab"][..]), (2, &[]), (2, &["", "c", "", "def", ""]), (6, &[""]), (6, &["g", "h"])]
     {
@@ -21,7 +21,7 @@ pub async fn pieces_follow_each_other(fixture: &dyn OutputFixture) {
 /// With `seek`; without it, a gap is refused and nothing is written.
 pub async fn positions_may_come_in_any_order(fixture: &dyn OutputFixture) {
     let bench = Bench::new(fixture);
-    let part = bench.open("part").await;
+    let part = bench.open_done().await;
     if bench.capability().seek {
         for (offset, piece) in [(6, "gh"), (2, "cd"), (0, "ab"), (4, "ef")] {
             write(&*part, offset, &[piece]).await.unwrap();
@@ -38,7 +38,7 @@ pub async fn positions_may_come_in_any_order(fixture: &dyn OutputFixture) {
 pub async fn calls_may_overlap_in_time(fixture: &dyn OutputFixture) {
     const STRETCH: usize = 300_000;
     let bench = Bench::new(fixture);
-    let part = bench.open("part").await;
+    let part = bench.open_done().await;
     let piece = |task: u8| Bytes::from(vec![b'a' + task; STRETCH / 3]);
     if bench.capability().seek {
         let tasks = (0..16_u8).rev().map(|task| {
@@ -63,7 +63,7 @@ pub async fn calls_may_overlap_in_time(fixture: &dyn OutputFixture) {
 /// With `seek`; without it, going back is refused.
 pub async fn later_bytes_replace_earlier_ones(fixture: &dyn OutputFixture) {
     let bench = Bench::new(fixture);
-    let part = bench.part("part", "abcdef").await;
+    let part = bench.part_of("done", "abcdef").await;
     if bench.capability().seek {
         write(&*part, 1, &["XY", "Z"]).await.unwrap();
         assert_eq!(bench.finished(&*part).await, b"aXYZef");
@@ -75,7 +75,7 @@ pub async fn later_bytes_replace_earlier_ones(fixture: &dyn OutputFixture) {
 /// More than systems take in one call of theirs.
 pub async fn thousands_of_pieces_go_in_one_call(fixture: &dyn OutputFixture) {
     let bench = Bench::new(fixture);
-    let part = bench.open("part").await;
+    let part = bench.open_done().await;
     let pieces: Vec<_> =
         (0..5000_u32).map(|n| Bytes::from(vec![n.to_le_bytes()[0]; (n % 7) as usize])).collect();
     part.write_at(0, pieces.clone()).await.unwrap();
@@ -86,7 +86,7 @@ pub async fn thousands_of_pieces_go_in_one_call(fixture: &dyn OutputFixture) {
 pub async fn offsets_beyond_4_gib_are_right(fixture: &dyn OutputFixture) {
     const FAR: u64 = (5 << 30) + 1;
     let bench = Bench::new(fixture);
-    let part = bench.open("part").await;
+    let part = bench.open_done().await;
     if !bench.capability().seek {
         return assert_kind(write(&*part, FAR, &["far"]).await, Unsupported);
     }
@@ -107,7 +107,7 @@ pub async fn offsets_beyond_4_gib_are_right(fixture: &dyn OutputFixture) {
 /// What no file can have is the caller's mistake, not a panic, and leaves the part as it was.
 pub async fn impossible_offsets_are_errors(fixture: &dyn OutputFixture) {
     let bench = Bench::new(fixture);
-    let part = bench.part("part", "abc").await;
+    let part = bench.part_of("done", "abc").await;
     let kind = if bench.capability().seek { Misuse } else { Unsupported };
     for offset in [u64::MAX, u64::MAX - 1, 1 << 63] {
         assert_kind(write(&*part, offset, &["x", "y"]).await, kind);
@@ -119,7 +119,7 @@ pub async fn impossible_offsets_are_errors(fixture: &dyn OutputFixture) {
 /// With `seek`: cut, and extended with zeros. Without it, once there are bytes, both are refused.
 pub async fn the_length_can_be_set(fixture: &dyn OutputFixture) {
     let bench = Bench::new(fixture);
-    let part = bench.part("part", "abcdef").await;
+    let part = bench.part_of("done", "abcdef").await;
     if bench.capability().seek {
         part.set_length(2).await.unwrap();
         part.set_length(4).await.unwrap();
@@ -134,7 +134,7 @@ pub async fn the_length_can_be_set(fixture: &dyn OutputFixture) {
 /// Every output can start over where nothing has been written.
 pub async fn a_length_of_zero_can_always_be_set_at_first(fixture: &dyn OutputFixture) {
     let bench = Bench::new(fixture);
-    let part = bench.open("part").await;
+    let part = bench.open_done().await;
     part.set_length(0).await.unwrap();
     write(&*part, 0, &["abc"]).await.unwrap();
     assert_eq!(bench.finished(&*part).await, b"abc");
@@ -143,7 +143,7 @@ pub async fn a_length_of_zero_can_always_be_set_at_first(fixture: &dyn OutputFix
 /// Whether space is reserved or not, the length is that of the bytes.
 pub async fn reserving_space_keeps_the_length(fixture: &dyn OutputFixture) {
     let bench = Bench::new(fixture);
-    let part = bench.open("part").await;
+    let part = bench.open_done().await;
     for length in [0, 1 << 20, 10] {
         part.preallocate(length).await.unwrap();
     }
@@ -154,7 +154,7 @@ pub async fn reserving_space_keeps_the_length(fixture: &dyn OutputFixture) {
 /// Also with nothing new to sync.
 pub async fn syncing_can_be_repeated(fixture: &dyn OutputFixture) {
     let bench = Bench::new(fixture);
-    let part = bench.open("part").await;
+    let part = bench.open_done().await;
     part.flush_and_sync().await.unwrap();
     write(&*part, 0, &["abc"]).await.unwrap();
     part.flush_and_sync().await.unwrap();
