@@ -1,0 +1,17 @@
+#![doc = include_str!("../README.md")]
+
+mod busy;
+mod chunk;
+mod error;
+mod factory;
+mod files;
+mod operators;
+mod place;
+mod scheme;
+#[cfg(feature = "_http")]
+mod transport;
+mod upload;
+
+pub use factory::{UriOutput, UriOutputBuilder};
+/// The library beneath, for operators of one's own.
+pub use opendal;
