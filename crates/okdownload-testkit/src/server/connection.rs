@@ -7,12 +7,14 @@ use std::time::SystemTime;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
+use super::http2;
 use super::limit::{Limit, Place, Refusal};
 use super::log::Log;
 use super::render::render;
 use super::reply::Reply;
 use super::request::{Request, read_request};
 use super::routes::{Answer, Routes};
+use super::tls::HTTP2;
 use super::transmit::{Next, transmit};
 use super::wire::{Stream, Wire};
 
@@ -39,7 +41,13 @@ pub(super) async fn serve(
     place: Place,
 ) -> io::Result<()> {
     let connection = accepted.number;
-    let mut wire = handshake(accepted.tcp, tls).await?;
+    let stream = handshake(accepted.tcp, tls).await?;
+    let mut wire = match stream {
+        Stream::Tls(tls) if tls.get_ref().1.alpn_protocol() == Some(HTTP2) => {
+            return http2::serve(shared, *tls, connection).await;
+        }
+        stream => Wire::new(stream),
+    };
     let mut number = 0;
     while let Some(request) = next_request(&mut wire, connection, number).await? {
         let answer = shared.routes.answer(&request);
@@ -65,20 +73,20 @@ pub(super) async fn refuse(
         Refusal::Hang => return Err(Wire::new(Stream::Plain(accepted.tcp)).gone().await),
         Refusal::Reply(reply) => reply.close_after(),
     };
-    let mut wire = handshake(accepted.tcp, tls).await?;
+    let mut wire = Wire::new(handshake(accepted.tcp, tls).await?);
     let Some(request) = next_request(&mut wire, accepted.number, 0).await? else { return Ok(()) };
     let answer = shared.routes.answer_with(&request, reply);
     let (next, close_notify) = respond(&mut wire, &shared.log, request, answer).await?;
     end(wire, next, close_notify, Place::none()).await
 }
 
-async fn handshake(tcp: TcpStream, tls: Option<TlsAcceptor>) -> io::Result<Wire> {
+async fn handshake(tcp: TcpStream, tls: Option<TlsAcceptor>) -> io::Result<Stream> {
     // A piece must not wait for the next one: tests decide what arrives when.
     tcp.set_nodelay(true)?;
-    Ok(Wire::new(match tls {
+    Ok(match tls {
         None => Stream::Plain(tcp),
         Some(tls) => Stream::Tls(Box::new(tls.accept(tcp).await?)),
-    }))
+    })
 }
 
 /// The next request; `None` when there is to be no other. What is no request gets 400.

@@ -19,7 +19,7 @@ use super::resource::Resource;
 use super::routes::without_query;
 use super::tls;
 
-/// An HTTP/1.1 server on 127.0.0.1 that answers by script and logs what it is asked.
+/// An HTTP/1.1 server (and HTTP/2, if it is [asked to](Server::start_http2)) on 127.0.0.1 that answers by script and logs what it is asked.
 ///
 /// It runs on the tokio runtime that it was started on, and stops when it is dropped.
 #[derive(Debug)]
@@ -40,7 +40,13 @@ impl Server {
     /// Starts a server that speaks TLS, with a certificate for `localhost` and `127.0.0.1` by a CA of its own
     /// ([`ca_pem`](Self::ca_pem)).
     pub async fn start_tls() -> io::Result<Self> {
-        Self::start_with(Some(tls::acceptor()?)).await
+        Self::start_with(Some(tls::acceptor(false)?)).await
+    }
+
+    /// Starts a server like [`start_tls`](Self::start_tls) that offers HTTP/2 before HTTP/1.1. Over HTTP/2 it answers as
+    /// it should: what a reply does to its framing, its pace and its connection is passed over.
+    pub async fn start_http2() -> io::Result<Self> {
+        Self::start_with(Some(tls::acceptor(true)?)).await
     }
 
     async fn start_with(tls: Option<(TlsAcceptor, String)>) -> io::Result<Self> {

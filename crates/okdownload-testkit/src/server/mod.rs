@@ -1,4 +1,4 @@
-//! A real HTTP/1.1 server that answers by script, right or wrong, and logs what it is asked.
+//! A real HTTP/1.1 server that answers by script, right or wrong, and logs what it is asked. It can offer HTTP/2 too.
 //!
 //! ```
 //! use okdownload_testkit::server::{Body, Reply, Resource, Server};
@@ -40,6 +40,7 @@ mod delivery;
 mod gate;
 mod handle;
 mod head;
+mod http2;
 mod limit;
 mod log;
 mod pace;

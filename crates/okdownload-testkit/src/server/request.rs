@@ -3,7 +3,7 @@
 use std::io;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Version};
 
 use super::wire::Wire;
 
@@ -28,7 +28,8 @@ pub struct Request {
     pub connection: usize,
     /// Which request on its connection it is: 0 is the first.
     pub number: usize,
-    pub(super) http_1_0: bool,
+    /// The protocol's version.
+    pub version: Version,
 }
 
 impl Request {
@@ -46,7 +47,7 @@ impl Request {
     pub(super) fn keeps_alive(&self) -> bool {
         let connection = self.header("connection").unwrap_or_default().to_ascii_lowercase();
         let has = |option: &str| connection.split(',').any(|token| token.trim() == option);
-        if self.http_1_0 { has("keep-alive") } else { !has("close") }
+        if self.version == Version::HTTP_10 { has("keep-alive") } else { !has("close") }
     }
 }
 
@@ -95,7 +96,7 @@ fn parse_head(bytes: &[u8]) -> io::Result<Option<(Request, usize)>> {
         body: Bytes::new(),
         connection: 0,
         number: 0,
-        http_1_0: parsed.version == Some(0),
+        version: if parsed.version == Some(0) { Version::HTTP_10 } else { Version::HTTP_11 },
     };
     Ok(Some((request, len)))
 }

@@ -9,8 +9,11 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
 
-/// The server's side of TLS, and the CA in PEM that a client must trust.
-pub(super) fn acceptor() -> io::Result<(TlsAcceptor, String)> {
+/// The name of HTTP/2 in the handshake (RFC 7301).
+pub(super) const HTTP2: &[u8] = b"h2";
+
+/// The server's side of TLS, with or without HTTP/2 on offer, and the CA in PEM that a client must trust.
+pub(super) fn acceptor(http2: bool) -> io::Result<(TlsAcceptor, String)> {
     let mut ca_params = CertificateParams::new(Vec::new()).map_err(io::Error::other)?;
     ca_params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     ca_params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
@@ -28,7 +31,8 @@ pub(super) fn acceptor() -> io::Result<(TlsAcceptor, String)> {
         .with_no_client_auth()
         .with_single_cert(chain, PrivatePkcs8KeyDer::from(key.serialize_der()).into())
         .map_err(io::Error::other)?;
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    let offered = [HTTP2, b"http/1.1"].map(<[u8]>::to_vec);
+    config.alpn_protocols = offered.into_iter().skip(usize::from(!http2)).collect();
     Ok((TlsAcceptor::from(Arc::new(config)), ca.pem()))
 }
 

@@ -6,6 +6,7 @@
 mod client;
 mod faults;
 mod flow;
+mod http2;
 mod log;
 mod replies;
 mod resources;
