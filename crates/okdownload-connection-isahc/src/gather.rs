@@ -9,8 +9,9 @@ use futures_util::AsyncRead;
 
 /// A piece is not made longer than this.
 const MOST: usize = 256 << 10;
-/// A piece of this length goes out without another look.
-const ENOUGH: usize = 64 << 10;
+/// A piece of this length goes out without another look. isahc keeps 64 KiB ready, so pieces have that length at
+/// least on average, if the sender is faster than their reader.
+const ENOUGH: usize = 80 << 10;
 /// What libcurl gives at a time.
 const STEP: usize = 16 << 10;
 /// So often at least, and at most, the sender gets a chance to give more while there is less than enough. In between it
@@ -121,7 +122,7 @@ mod tests {
     #[test]
     fn what_is_there_comes_in_one_piece() {
         let full = Some(STEP);
-        assert_eq!(pieces([full, full, full, full, None, Some(0)]), (vec![Some(4 * STEP)], true));
+        assert_eq!(pieces([full, full, full, full, full, None, Some(0)]), (vec![Some(5 * STEP)], true));
         assert_eq!(
             pieces(std::iter::repeat_n(full, 20).chain([Some(0)])),
             (vec![Some(MOST), Some(4 * STEP)], true)
