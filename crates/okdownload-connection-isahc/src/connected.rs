@@ -6,7 +6,7 @@ use std::future::poll_fn;
 use async_trait::async_trait;
 use bytes::Bytes;
 use isahc::AsyncBody;
-use isahc::http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use isahc::http::header::TRANSFER_ENCODING;
 use isahc::http::{self, StatusCode};
 use okdownload_connection::Connected;
 use okdownload_types::{ResponseHead, Result};
@@ -20,8 +20,8 @@ pub(crate) struct IsahcConnected {
     head: ResponseHead,
     body: Gather<AsyncBody>,
     lease: Lease,
-    /// An end would be doubtful now: nothing of the body has come, and nothing says that there is none.
-    doubtful: bool,
+    /// What must have come before an end is believed.
+    missing: Missing,
 }
 
 impl IsahcConnected {
@@ -33,12 +33,34 @@ impl IsahcConnected {
         lease: Lease,
     ) -> Result<Self> {
         let (parts, body) = response.into_parts();
-        let framed = [CONTENT_LENGTH, TRANSFER_ENCODING].iter().any(|name| parts.headers.contains_key(name));
-        let without = matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         let head = ResponseHead::new(url, parts.status.as_u16(), parts.version, parts.headers);
-        head.content_length().map_err(|native| error::bad_head(native, &head.url))?;
-        let doubtful = has_body && !framed && !without;
-        Ok(Self { head, body: Gather::new(body), lease, doubtful })
+        let length = head.content_length().map_err(|native| error::bad_head(native, &head.url))?;
+        let without = matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        let missing = match length {
+            _ if !has_body || without => Missing::Nothing,
+            Some(length) if !head.headers.contains_key(TRANSFER_ENCODING) => Missing::Bytes(length),
+            _ => Missing::Any,
+        };
+        Ok(Self { head, body: Gather::new(body), lease, missing })
+    }
+}
+
+/// If a connection breaks within the head, libcurl hands up what it has of it, and an empty body that ends well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Missing {
+    /// So many bytes, by the head's account.
+    Bytes(u64),
+    /// At least one: no length is told, and an empty body looks like no body.
+    Any,
+    Nothing,
+}
+
+impl Missing {
+    fn after(self, piece: &[u8]) -> Self {
+        match self {
+            Self::Bytes(bytes) => Self::Bytes(bytes.saturating_sub(piece.len() as u64)),
+            Self::Any | Self::Nothing => Self::Nothing,
+        }
     }
 }
 
@@ -52,9 +74,11 @@ impl Connected for IsahcConnected {
         let piece = poll_fn(|context| self.body.poll_piece(context)).await;
         let piece = piece.map_err(|native| error::exchange(native.into(), &self.head.url))?;
         match &piece {
-            None if self.doubtful => return Err(error::cut_head(&self.head.url)),
+            None if !matches!(self.missing, Missing::Nothing | Missing::Bytes(0)) => {
+                return Err(error::cut_head(&self.head.url));
+            }
             None => self.lease.finish(),
-            Some(_) => self.doubtful = false,
+            Some(piece) => self.missing = self.missing.after(piece),
         }
         Ok(piece)
     }

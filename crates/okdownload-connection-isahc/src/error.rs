@@ -5,26 +5,13 @@ use std::error::Error as StdError;
 use std::fmt;
 
 use isahc::error::ErrorKind as Native;
+use okdownload_connection::error as words;
 use okdownload_types::{Error, ErrorKind, redacted};
 use url::Url;
 
-/// A text in which there is no certificate.
-pub(crate) fn no_certificates() -> Error {
-    Error::misuse(
-        "there are no certificates in PEM",
-        "give a file with -----BEGIN CERTIFICATE----- in it; `openssl x509 -inform der` converts others",
-    )
-}
-
 /// A client could not be built.
 pub(crate) fn build(native: isahc::Error) -> Error {
-    let advice = "check the proxy, the certificates and the settings of the client builder";
-    Error::misuse("the HTTP client cannot be built", advice).with_source(native)
-}
-
-/// A request that nothing can send.
-pub(crate) fn unsendable() -> Error {
-    Error::misuse("this request cannot be sent", "check its URL and its headers")
+    words::unbuildable().with_source(native)
 }
 
 /// A request to `url` failed, or the body of its response did.
@@ -42,57 +29,63 @@ fn classify(native: &isahc::Error) -> Error {
 /// What did not come from libcurl.
 fn of_isahc(kind: &Native) -> Error {
     match kind {
-        Native::InvalidRequest => unsendable(),
-        Native::Timeout => timeout(),
-        Native::NameResolution => unresolved(),
-        Native::ConnectionFailed => unconnected(),
-        Native::Io => broken(),
-        Native::ProtocolViolation => malformed(),
-        _ => unexpected(),
+        Native::InvalidRequest => words::unsendable(),
+        Native::Timeout => words::timed_out(),
+        Native::NameResolution => words::unresolved(),
+        Native::ConnectionFailed => words::unconnected(),
+        Native::Io => words::broken(),
+        Native::ProtocolViolation => words::malformed(),
+        _ => words::unknown(),
     }
 }
 
 fn of_curl(curl: &curl::Error) -> Error {
     if curl.is_operation_timedout() {
-        timeout()
+        words::timed_out()
     } else if curl.is_couldnt_resolve_host() || curl.is_couldnt_resolve_proxy() {
-        unresolved()
+        words::unresolved()
     } else if curl.is_couldnt_connect() {
-        unconnected()
+        words::unconnected()
     } else if curl.is_peer_failed_verification() || curl.is_ssl_cacert() || curl.is_ssl_issuer_error() {
-        Error::new(ErrorKind::Tls, "the server's certificate is not trusted")
-            .with_advice("trust its CA if it is a private one, or check the host name")
+        words::untrusted()
     } else if curl.is_ssl_cacert_badfile() || curl.is_ssl_certproblem() {
         Error::misuse("the certificates cannot be used", "check the certificates that you gave")
     } else if curl.is_ssl_connect_error() {
-        Error::new(ErrorKind::Tls, "no secure connection could be made")
-            .with_advice("check that the server speaks TLS on this port")
+        // One code for all that goes wrong in a handshake but for the certificate, a broken connection included.
+        words::insecure().temporary()
     } else if curl.is_url_malformed() {
-        unsendable()
+        words::unsendable()
     } else {
         transfer(curl)
     }
 }
 
-/// A connection was there and failed. libcurl has one code for a reset and for chunks or heads that it can't read; its
-/// words would tell them apart, but isahc drops those. Taken for a reset, the worst is a retry in vain.
+/// A connection was there and failed. libcurl has one code for a reset and for chunks, heads and tunnels that it can't
+/// use; its words would tell them apart, but isahc drops those. Taken for a reset, the worst is a retry in vain.
 fn transfer(curl: &curl::Error) -> Error {
-    /// The curl crate has no method for this one.
+    /// The curl crate has no methods for these.
     const WEIRD_SERVER_REPLY: i64 = 8;
-    if curl.is_got_nothing() || curl.is_partial_file() || curl.is_recv_error() || curl.is_send_error() {
-        broken()
+    const TOO_LARGE: i64 = 100;
+    if curl.is_got_nothing()
+        || curl.is_partial_file()
+        || curl.is_recv_error()
+        || curl.is_send_error()
+        || curl.is_http2_error()
+        || curl.is_http2_stream_error()
+    {
+        words::broken()
     // isahc's own functions refuse a line of the head that they can't read; the protocol is HTTP/0.9.
     } else if curl.is_write_error()
         || curl.is_unsupported_protocol()
-        || i64::from(curl.code()) == WEIRD_SERVER_REPLY
+        || [WEIRD_SERVER_REPLY, TOO_LARGE].contains(&i64::from(curl.code()))
     {
-        malformed()
+        words::malformed()
     } else {
-        unexpected()
+        words::unknown()
     }
 }
 
-/// A response without a body and without a word on its length: libcurl ends so, and well, if the connection breaks
+/// A response ended too early, though libcurl says that it ended well: that is what it says of a connection that breaks
 /// within the head.
 pub(crate) fn cut_head(url: &Url) -> Error {
     Error::new(ErrorKind::Network, "the response ended with its head, or within it")
@@ -102,31 +95,7 @@ pub(crate) fn cut_head(url: &Url) -> Error {
 
 /// A `Content-Length` that is none. libcurl passes over some of them.
 pub(crate) fn bad_head(native: Error, url: &Url) -> Error {
-    malformed().with_context("url", redacted(url)).with_source(native)
-}
-
-fn timeout() -> Error {
-    Error::new(ErrorKind::Timeout, "the peer took too long").temporary()
-}
-
-fn unresolved() -> Error {
-    Error::new(ErrorKind::Connect, "the host name cannot be resolved").temporary()
-}
-
-fn unconnected() -> Error {
-    Error::new(ErrorKind::Connect, "cannot connect").temporary()
-}
-
-fn broken() -> Error {
-    Error::new(ErrorKind::Network, "the connection broke").temporary()
-}
-
-fn malformed() -> Error {
-    Error::new(ErrorKind::Protocol, "the response is not valid HTTP")
-}
-
-fn unexpected() -> Error {
-    Error::new(ErrorKind::Unexpected, "the HTTP client failed in a way that is not known here")
+    words::malformed().with_context("url", redacted(url)).with_source(native)
 }
 
 /// What libcurl says, in one line. isahc's own error is not kept: it repeats that, and knows no more.

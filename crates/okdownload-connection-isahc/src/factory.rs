@@ -6,8 +6,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use isahc::http::Method;
 use isahc::{HttpClient, HttpClientBuilder};
-use okdownload_connection::{ConnectRequest, Connected, ConnectionFactory};
-use okdownload_types::{Error, Result};
+use okdownload_connection::error as words;
+use okdownload_connection::{ConnectRequest, Connected, ConnectionCapability, ConnectionFactory};
+use okdownload_types::Result;
 
 use crate::clients::{Clients, Lease};
 use crate::connected::IsahcConnected;
@@ -16,11 +17,10 @@ use crate::{error, request};
 
 /// Connections over isahc.
 ///
-/// It follows no redirects, decompresses nothing, keeps no cookies, retries nothing and speaks HTTP/1.1, so that each
-/// parallel request has a connection of its own. These settings go out with each request, so they hold for a finished
-/// client too. isahc 2.0.2 has limits that this crate can't undo: an empty `User-Agent` where a request has none, header
-/// values in visible ASCII only, percent-encoding in upper case, a head that is there no sooner than the first byte of
-/// the body, bad chunks that look like a broken connection. The README has the list, `tests/limits.rs` the proof.
+/// It follows no redirects, decompresses nothing, keeps no cookies, retries nothing and speaks HTTP/1.1 (unless HTTP/2 is
+/// [chosen](Self::http2)); each parallel request has a connection of its own. These settings go out with each request,
+/// so they hold for a finished client too. What isahc 2.0.2 and libcurl can't do is in the
+/// [`capability`](ConnectionFactory::capability): that is none of [`ConnectionCapability::FULL`].
 ///
 /// Making one is cheap. Each request under way has an isahc client of its own, which is a thread; up to 16 stay for 90 s
 /// for the next requests.
@@ -91,6 +91,19 @@ impl IsahcConnectionFactory {
         })
     }
 
+    /// Speaks HTTP/2 with servers that offer it in the TLS handshake. Each request has a connection of its own all the
+    /// same. Off by default.
+    ///
+    /// # Errors
+    /// [`Unsupported`](okdownload_types::ErrorKind::Unsupported) without this crate's feature `http2`;
+    /// [`Misuse`](okdownload_types::ErrorKind::Misuse) if the client is finished.
+    pub fn http2(self, on: bool) -> Result<Self> {
+        if on && cfg!(not(feature = "http2")) {
+            return Err(words::no_http2(env!("CARGO_PKG_NAME")));
+        }
+        self.with(|recipe| recipe.http2 = on)
+    }
+
     fn from_recipe(recipe: Recipe) -> Self {
         Self { source: Source::Recipe { recipe: Arc::new(recipe), clients: Arc::default() } }
     }
@@ -102,11 +115,12 @@ impl IsahcConnectionFactory {
                 change(&mut recipe);
                 Ok(Self::from_recipe(recipe))
             }
-            Source::Finished(_) => Err(Error::misuse(
-                "a finished isahc client cannot be changed",
-                "set proxies and certificates on its builder, or give the builder to from_builder",
-            )),
+            Source::Finished(_) => Err(words::finished()),
         }
+    }
+
+    fn speaks_http2(&self) -> bool {
+        matches!(&self.source, Source::Recipe { recipe, .. } if recipe.http2)
     }
 
     async fn lease(&self, request: &ConnectRequest) -> Result<Lease> {
@@ -122,10 +136,31 @@ impl IsahcConnectionFactory {
 
 #[async_trait]
 impl ConnectionFactory for IsahcConnectionFactory {
+    /// Nothing but the basics: what each of these takes lies behind isahc, which hands on neither the setting nor the
+    /// word of libcurl that would be needed.
+    fn capability(&self) -> ConnectionCapability {
+        let mut capability = ConnectionCapability::FULL;
+        // libcurl writes the path anew.
+        capability.url_as_given = false;
+        // isahc would panic.
+        capability.any_header_value = false;
+        // isahc would put its own name there; an empty one is the least that it lets us say.
+        capability.adds_nothing = false;
+        // isahc waits for the body, to see whether libcurl follows a redirect.
+        capability.head_before_body = false;
+        // libcurl takes a head that was cut for a whole one.
+        capability.empty_without_length = false;
+        // libcurl has one code for all of them, and isahc drops its words.
+        capability.tells_causes = false;
+        // libcurl ends a chunk at a line feed.
+        capability.strict_chunks = false;
+        capability
+    }
+
     async fn connect(&self, request: ConnectRequest) -> Result<Box<dyn Connected>> {
         let lease = self.lease(&request).await?;
         let (url, has_body) = (request.url.clone(), request.method != Method::HEAD);
-        let outgoing = request::of(request)?;
+        let outgoing = request::of(request, self.speaks_http2())?;
         let response = lease.client().send_async(outgoing).await;
         let response = response.map_err(|native| error::exchange(native, &url))?;
         Ok(Box::new(IsahcConnected::new(url, response, has_body, lease)?))

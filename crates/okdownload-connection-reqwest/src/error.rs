@@ -5,20 +5,13 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::io;
 
+use okdownload_connection::error as words;
 use okdownload_types::{Error, ErrorKind, redacted};
 use url::Url;
 
 /// A text that reqwest can't read as PEM.
 pub(crate) fn certificates(native: reqwest::Error) -> Error {
-    no_certificates().with_source(Cause(native))
-}
-
-/// A text in which there is no certificate.
-pub(crate) fn no_certificates() -> Error {
-    Error::misuse(
-        "there are no certificates in PEM",
-        "give a file with -----BEGIN CERTIFICATE----- in it; `openssl x509 -inform der` converts others",
-    )
+    words::no_certificates().with_source(Cause(native))
 }
 
 /// The user's function that makes a client builder panicked (or the runtime is shutting down).
@@ -28,18 +21,18 @@ pub(crate) fn builder_panicked(native: tokio::task::JoinError) -> Error {
 
 /// A client could not be built.
 pub(crate) fn build(native: reqwest::Error) -> Error {
-    let advice = "check the proxy, the certificates and the settings of the client builder";
-    Error::misuse("the HTTP client cannot be built", advice).with_source(Cause(native.without_url()))
+    words::unbuildable().with_source(Cause(native.without_url()))
 }
+
+/// What a finished client must be told.
+const NO_REDIRECTS: &str =
+    "switch redirects off with ClientBuilder::redirect(Policy::none()); okdownload follows them";
 
 /// A response came from elsewhere.
 pub(crate) fn redirected(from: &Url, asked: &Url) -> Error {
-    Error::misuse(
-        "the HTTP client followed a redirect by itself",
-        "switch redirects off with ClientBuilder::redirect(Policy::none()); okdownload follows them",
-    )
-    .with_context("url", redacted(asked))
-    .with_context("from", redacted(from))
+    Error::misuse("the HTTP client followed a redirect by itself", NO_REDIRECTS)
+        .with_context("url", redacted(asked))
+        .with_context("from", redacted(from))
 }
 
 /// A request to `url` failed, or the body of its response did.
@@ -49,20 +42,16 @@ pub(crate) fn exchange(native: reqwest::Error, url: &Url) -> Error {
 
 fn classify(native: &reqwest::Error) -> Error {
     if native.is_builder() {
-        return Error::misuse("this request cannot be sent", "check its URL and its headers");
+        return words::unsendable();
     }
     if native.is_redirect() {
-        return Error::misuse(
-            "the HTTP client refused a redirect by itself",
-            "switch redirects off with ClientBuilder::redirect(Policy::none()); okdownload follows them",
-        );
+        return Error::misuse("the HTTP client refused a redirect by itself", NO_REDIRECTS);
     }
     if let Some(tls) = find::<rustls::Error>(native) {
         return secure(tls, native.is_connect());
     }
     if native.is_timeout() {
-        let what = if native.is_connect() { "connecting took too long" } else { "the peer took too long" };
-        return Error::new(ErrorKind::Timeout, what).temporary();
+        return words::timed_out();
     }
     if native.is_connect() {
         return connect(native);
@@ -72,43 +61,34 @@ fn classify(native: &reqwest::Error) -> Error {
 
 fn secure(tls: &rustls::Error, connecting: bool) -> Error {
     match tls {
-        rustls::Error::InvalidCertificate(_) => {
-            Error::new(ErrorKind::Tls, "the server's certificate is not trusted")
-                .with_advice("trust its CA if it is a private one, or check the host name")
-        }
-        _ if connecting => Error::new(ErrorKind::Tls, "no secure connection could be made")
-            .with_advice("check that the server speaks TLS on this port"),
+        rustls::Error::InvalidCertificate(_) => words::untrusted(),
+        _ if connecting => words::insecure(),
         // The handshake went well, so this is damage on the way.
-        _ => Error::new(ErrorKind::Network, "the secure connection broke").temporary(),
+        _ => words::broken(),
     }
 }
 
 fn connect(native: &reqwest::Error) -> Error {
-    // hyper-util has no public type for this one; a test in tests/errors.rs holds its words.
+    // hyper-util has no public type for this one; the suite holds its words.
     if chain(native).any(|error| error.to_string() == "tunnel error: proxy authorization required") {
-        return Error::new(ErrorKind::Connect, "the proxy wants a user name and a password")
-            .with_advice("put them into the proxy's URL: http://user:password@host:port");
+        words::proxy_wants_password()
+    } else if native.is_dns() {
+        words::unresolved()
+    } else {
+        words::unconnected()
     }
-    let what = if native.is_dns() { "the host name cannot be resolved" } else { "cannot connect" };
-    Error::new(ErrorKind::Connect, what).temporary()
 }
 
 /// A connection was there and failed.
 fn transfer(native: &reqwest::Error) -> Error {
-    let malformed = || Error::new(ErrorKind::Protocol, "the response is not valid HTTP");
-    let broken = || Error::new(ErrorKind::Network, "the connection broke").temporary();
     match (find::<hyper::Error>(native), find::<io::Error>(native).map(io::Error::kind)) {
-        (Some(hyper), _) if hyper.is_parse() => malformed(),
-        (Some(hyper), _) if hyper.is_user() => unexpected(),
+        (Some(hyper), _) if hyper.is_parse() => words::malformed(),
+        (Some(hyper), _) if hyper.is_user() => words::unknown(),
         // That is how hyper reports bad chunks; the system has no such errors for sockets.
-        (_, Some(io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput)) => malformed(),
-        (Some(_), _) | (_, Some(_)) => broken(),
-        (None, None) => unexpected(),
+        (_, Some(io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput)) => words::malformed(),
+        (Some(_), _) | (_, Some(_)) => words::broken(),
+        (None, None) => words::unknown(),
     }
-}
-
-fn unexpected() -> Error {
-    Error::new(ErrorKind::Unexpected, "the HTTP client failed in a way that is not known here")
 }
 
 /// The error and its causes, outermost first. An `io::Error` that only wraps another error is followed by that one.

@@ -4,8 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use okdownload_connection::{ConnectRequest, Connected, ConnectionFactory};
-use okdownload_types::{Error, Result};
+use okdownload_connection::error as words;
+use okdownload_connection::{ConnectRequest, Connected, ConnectionCapability, ConnectionFactory};
+use okdownload_types::Result;
 use reqwest::{Client, ClientBuilder, Request};
 
 use crate::clients::{Clients, Key};
@@ -15,8 +16,8 @@ use crate::recipe::{self, ProxyChoice, Recipe};
 
 /// Connections over reqwest.
 ///
-/// It follows no redirects, decompresses nothing, keeps no cookies, retries nothing and speaks HTTP/1.1, so that each
-/// parallel request has a connection of its own. reqwest adds `Accept: */*` to a request that has no `Accept`.
+/// It follows no redirects, decompresses nothing, keeps no cookies, retries nothing and speaks HTTP/1.1 (unless HTTP/2 is
+/// [chosen](Self::http2)), so that each parallel request has a connection of its own. reqwest adds `Accept: */*` to a request that has no `Accept`.
 ///
 /// Making one is cheap. A client is built at the first request, one for each connect time-out in use, and the system's
 /// certificates are loaded at the first `https` URL. Requests must be made inside a tokio runtime.
@@ -48,7 +49,8 @@ impl ReqwestConnectionFactory {
         Self::from_recipe(Recipe { base: Some(Arc::new(builder)), ..Recipe::default() })
     }
 
-    /// With a finished client, taken as it is: its connect time-out holds, not the request's. It must not follow
+    /// With a finished client, taken as it is: its connect time-out and its choice
+    /// of HTTP/2 hold. It must not follow
     /// redirects (a response from another URL than asked is a [`Misuse`](okdownload_types::ErrorKind::Misuse)) and
     /// must not decompress, which can't be noticed here.
     pub fn from_client(client: Client) -> Self {
@@ -83,6 +85,19 @@ impl ReqwestConnectionFactory {
         self.with(|recipe| recipe.roots.extend(certificates))
     }
 
+    /// Speaks HTTP/2 with servers that offer it in the TLS handshake. Requests at the same time share a connection then,
+    /// which is kind to the server, and slower on a link that loses packets. Off by default.
+    ///
+    /// # Errors
+    /// [`Unsupported`](okdownload_types::ErrorKind::Unsupported) without this crate's feature `http2`;
+    /// [`Misuse`](okdownload_types::ErrorKind::Misuse) if the client is finished.
+    pub fn http2(self, on: bool) -> Result<Self> {
+        if on && cfg!(not(feature = "http2")) {
+            return Err(words::no_http2(env!("CARGO_PKG_NAME")));
+        }
+        self.with(|recipe| recipe.http2 = on)
+    }
+
     fn from_recipe(recipe: Recipe) -> Self {
         Self { source: Source::Recipe { recipe: Arc::new(recipe), clients: Arc::default() } }
     }
@@ -94,10 +109,7 @@ impl ReqwestConnectionFactory {
                 change(&mut recipe);
                 Ok(Self::from_recipe(recipe))
             }
-            Source::Finished(_) => Err(Error::misuse(
-                "a finished reqwest client cannot be changed",
-                "set proxies and certificates on its builder, or give the builder to from_builder",
-            )),
+            Source::Finished(_) => Err(words::finished()),
         }
     }
 
@@ -116,6 +128,10 @@ impl ReqwestConnectionFactory {
 
 #[async_trait]
 impl ConnectionFactory for ReqwestConnectionFactory {
+    fn capability(&self) -> ConnectionCapability {
+        ConnectionCapability::FULL
+    }
+
     async fn connect(&self, request: ConnectRequest) -> Result<Box<dyn Connected>> {
         let client = self.client(&request).await?;
         let asked = request.url.clone();

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use okdownload_types::{Error, Result};
+use okdownload_connection::error as words;
+use okdownload_connection::proxy_url;
+use okdownload_types::Result;
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, ClientBuilder, Proxy};
 use url::Url;
@@ -16,6 +18,8 @@ pub(crate) struct Recipe {
     pub(crate) base: Option<Arc<dyn Fn() -> ClientBuilder + Send + Sync>>,
     pub(crate) proxy: ProxyChoice,
     pub(crate) roots: Vec<Certificate>,
+    /// Whether to speak HTTP/2 where it is offered.
+    pub(crate) http2: bool,
 }
 
 #[derive(Clone, Default)]
@@ -45,8 +49,8 @@ impl Recipe {
     /// Builds a client. With TLS this reads the system's certificates, and so takes some milliseconds.
     pub(crate) fn build(&self, key: Key) -> Result<Client> {
         let base = self.base.as_ref().map_or_else(Client::builder, |base| base());
-        let mut builder = base
-            .http1_only()
+        let mut builder = if self.http2 { base } else { base.http1_only() };
+        builder = builder
             .redirect(Policy::none())
             .retry(reqwest::retry::never())
             .referer(false)
@@ -74,16 +78,9 @@ impl Recipe {
 impl ProxyChoice {
     /// The proxy with this URL.
     pub(crate) fn given(url: &str) -> Result<Self> {
-        const SCHEMES: [&str; 6] = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"];
-        // The URL is not shown, because it may hold a password: in a wrong URL nobody knows where.
-        let wrong = || {
-            let advice = "give it like http://host:port or socks5h://user:password@host:port";
-            Error::misuse("this is not the URL of a proxy", advice)
-        };
-        let url = Url::parse(url).ok().filter(|url| SCHEMES.contains(&url.scheme()) && url.has_host());
-        let url = url.ok_or_else(wrong)?;
+        let url = proxy_url(url)?;
         let by_tls = url.scheme() == "https";
-        let proxy = Box::new(Proxy::all(url).map_err(|_| wrong())?);
+        let proxy = Box::new(Proxy::all(url).map_err(|_| words::unbuildable())?);
         Ok(Self::Given { proxy, by_tls })
     }
 }
@@ -92,7 +89,7 @@ impl ProxyChoice {
 pub(crate) fn certificates(pem: &[u8]) -> Result<Vec<Certificate>> {
     let parsed = Certificate::from_pem_bundle(pem).map_err(error::certificates)?;
     // A text without any block is no error to reqwest, and damage within a block shows only when it is used.
-    if parsed.is_empty() { Err(error::no_certificates()) } else { Ok(parsed) }
+    if parsed.is_empty() { Err(words::no_certificates()) } else { Ok(parsed) }
 }
 
 /// Whether the environment sends plain HTTP to a proxy by TLS.
@@ -108,21 +105,6 @@ mod tests {
     use okdownload_types::ErrorKind;
 
     use super::*;
-
-    #[test]
-    fn proxies_have_a_scheme_and_a_host() {
-        for url in
-            ["http://h:1", "HTTPS://h", "socks4://h:1", "socks4a://h", "socks5://u:p@h", "socks5h://[::1]:9"]
-        {
-            assert!(ProxyChoice::given(url).is_ok(), "{url}");
-        }
-        for url in ["", "h:1", "h", "ftp://h", "http://", "http://u:s3cret@", "s3cret@h:1", "http://h:99999"]
-        {
-            let error = ProxyChoice::given(url).err().unwrap();
-            assert_eq!(error.kind(), ErrorKind::Misuse, "{url}");
-            assert!(!format!("{error} {error:?}").contains("s3cret"), "{url}");
-        }
-    }
 
     #[test]
     fn certificates_must_be_some() {

@@ -8,12 +8,14 @@ use okdownload_testkit::suite::connection::Setup;
 use okdownload_types::Result;
 
 fn factory(setup: &Setup) -> Result<Arc<dyn ConnectionFactory>> {
-    let mut factory = match &setup.proxy {
-        Some(url) => ReqwestConnectionFactory::new().proxy(url.as_str())?,
-        None => ReqwestConnectionFactory::new().no_proxy()?,
-    };
+    let mut factory = ReqwestConnectionFactory::new().http2(setup.http2)?;
     if let Some(pem) = &setup.ca_pem {
         factory = factory.root_certificates_pem(pem.as_bytes())?;
+    }
+    if let Some(url) = &setup.proxy {
+        factory = factory.proxy(url.as_str())?;
+    } else if !setup.environment {
+        factory = factory.no_proxy()?;
     }
     Ok(Arc::new(factory))
 }

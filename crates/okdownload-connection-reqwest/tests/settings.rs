@@ -1,25 +1,19 @@
-//! Builders, finished clients, and the environment.
+//! Builders and finished clients.
 
 #![allow(clippy::unwrap_used, reason = "a panic here is a test that failed")]
 
-use std::process::Command;
 use std::time::Duration;
 
-use okdownload_connection::{ConnectRequest, Connected, ConnectionFactory};
+use okdownload_connection::{ConnectRequest, ConnectionFactory};
 use okdownload_connection_reqwest::ReqwestConnectionFactory;
-use okdownload_testkit::server::{Body, Reply, Resource, Server};
-use okdownload_types::{ErrorKind, Result};
+use okdownload_testkit::server::{Reply, Server};
+use okdownload_types::ErrorKind;
 use reqwest::redirect::Policy;
 use reqwest::{Client, ClientBuilder};
-use url::Url;
-
-async fn connect(factory: &ReqwestConnectionFactory, url: Url) -> Result<Box<dyn Connected>> {
-    factory.connect(ConnectRequest::get(url)).await
-}
 
 async fn server_with_a_redirect() -> Server {
     let server = Server::start().await.unwrap();
-    server.serve("/a", Resource::new(Body::bytes("a")));
+    server.handle("/a", |_, _| Reply::ok());
     server.handle("/r", |_, _| Reply::redirect(302, "/a?token=s3cret"));
     server
 }
@@ -36,26 +30,36 @@ fn eager() -> ClientBuilder {
 #[tokio::test]
 async fn a_builder_is_taken_and_corrected() {
     let server = server_with_a_redirect().await;
-    let connected = connect(&ReqwestConnectionFactory::from_builder(eager), server.url("/r")).await.unwrap();
+    let factory = ReqwestConnectionFactory::from_builder(eager);
+    let connected = factory.connect(ConnectRequest::get(server.url("/r"))).await.unwrap();
     assert_eq!(connected.head().status, 302);
     assert_eq!(server.requests()[0].header("user-agent"), Some("mine/1"));
+    assert_eq!(server.requests().len(), 1);
 }
 
 #[tokio::test]
 async fn a_finished_client_is_taken_as_it_is() {
     let server = server_with_a_redirect().await;
-    let builder = || Client::builder().no_proxy();
-    let factory = ReqwestConnectionFactory::from_client(builder().redirect(Policy::none()).build().unwrap());
-    assert_eq!(connect(&factory, server.url("/r")).await.unwrap().head().status, 302);
-    assert_eq!(factory.no_proxy().unwrap_err().kind(), ErrorKind::Misuse);
-
+    let connect = async |policy| {
+        let client = Client::builder().no_proxy().redirect(policy).build().unwrap();
+        ReqwestConnectionFactory::from_client(client).connect(ConnectRequest::get(server.url("/r"))).await
+    };
+    assert_eq!(connect(Policy::none()).await.unwrap().head().status, 302);
     for policy in [Policy::limited(5), Policy::custom(|attempt| attempt.error("no"))] {
-        let client = builder().redirect(policy).build().unwrap();
-        let error =
-            connect(&ReqwestConnectionFactory::from_client(client), server.url("/r")).await.unwrap_err();
+        let error = connect(policy).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Misuse, "{error}");
         assert!(error.advice().unwrap().contains("redirect"), "{error}");
         assert!(!format!("{error} {error:?}").contains("s3cret"), "{error}");
+    }
+}
+
+#[test]
+fn a_finished_client_cannot_be_changed() {
+    let factory = || ReqwestConnectionFactory::from_client(Client::builder().no_proxy().build().unwrap());
+    let changed = [factory().no_proxy(), factory().proxy("http://h:1"), factory().http2(false)];
+    for error in changed.map(Result::unwrap_err) {
+        assert_eq!(error.kind(), ErrorKind::Misuse, "{error}");
+        assert!(error.advice().unwrap().contains("from_builder"), "{error}");
     }
 }
 
@@ -65,42 +69,32 @@ async fn time_outs_of_a_builder_are_temporary() {
     server.script("/a", [Reply::hang()]);
     let builder = || Client::builder().no_proxy().read_timeout(Duration::from_millis(50));
     let factory = ReqwestConnectionFactory::from_builder(builder);
-    let error = connect(&factory, server.url("/a")).await.unwrap_err();
+    let error = factory.connect(ConnectRequest::get(server.url("/a"))).await.unwrap_err();
     assert_eq!((error.kind(), error.is_temporary()), (ErrorKind::Timeout, true), "{error}");
 }
 
-#[test]
-fn debug_keeps_the_password() {
-    let factory = ReqwestConnectionFactory::new().proxy("http://me:s3cret@h:1").unwrap();
-    assert!(!format!("{factory:?} {factory:#?}").contains("s3cret"));
+#[tokio::test]
+async fn damaged_certificates_are_misuse() {
+    let damaged = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+    let factory = ReqwestConnectionFactory::new().no_proxy().unwrap().root_certificates_pem(damaged);
+    let error = match factory {
+        Ok(factory) => {
+            let request = ConnectRequest::get("https://127.0.0.1:9/".parse().unwrap());
+            factory.connect(request).await.unwrap_err()
+        }
+        Err(error) => error,
+    };
+    assert_eq!(error.kind(), ErrorKind::Misuse, "{error}");
 }
 
-/// Runs itself again with the environment of a user behind a proxy.
-#[tokio::test]
-async fn proxies_come_from_the_environment() {
-    const TARGET: &str = "OKDOWNLOAD_TEST_TARGET";
-    if let Ok(target) = std::env::var(TARGET) {
-        let factory = ReqwestConnectionFactory::new();
-        let status = async |url: &str| connect(&factory, url.parse().unwrap()).await.unwrap().head().status;
-        assert_eq!(status("http://nowhere.invalid/a").await, 299);
-        // This one NO_PROXY names.
-        assert_eq!(status(&target).await, 200);
-        let direct = factory.no_proxy().unwrap();
-        let error = connect(&direct, "http://nowhere.invalid/a".parse().unwrap()).await.unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Connect);
+#[test]
+fn http2_is_there_with_its_feature() {
+    let factory = ReqwestConnectionFactory::new().http2(true);
+    if cfg!(feature = "http2") {
+        factory.unwrap();
         return;
     }
-    let (proxy, target) = (Server::start().await.unwrap(), server_with_a_redirect().await);
-    proxy.fallback(|_, _| Reply::status(299));
-    let mut again = Command::new(std::env::current_exe().unwrap());
-    again.args(["--exact", "proxies_come_from_the_environment"]);
-    for name in ["HTTP_PROXY", "ALL_PROXY", "all_proxy", "no_proxy", "REQUEST_METHOD"] {
-        again.env_remove(name);
-    }
-    again.env("http_proxy", proxy.url("/").as_str());
-    again.env("NO_PROXY", target.address().to_string().split(':').next().unwrap());
-    again.env(TARGET, target.url("/a").as_str());
-    let output = tokio::task::spawn_blocking(move || again.output()).await.unwrap().unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
-    assert_eq!((proxy.requests().len(), target.requests().len()), (1, 1));
+    let error = factory.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+    assert!(error.advice().unwrap().contains("`http2`"), "{error}");
 }

@@ -14,6 +14,13 @@ use http::{HeaderMap, Method};
 use okdownload_types::{ResponseHead, Result, redacted};
 use url::Url;
 
+mod capability;
+pub mod error;
+mod proxy;
+
+pub use capability::ConnectionCapability;
+pub use proxy::proxy_url;
+
 /// A request, as core wants it sent: complete, and not to be added to except for what HTTP itself demands.
 #[derive(Clone)]
 #[non_exhaustive]
@@ -63,8 +70,13 @@ impl Debug for ConnectRequest {
 ///   the next request).
 /// - Errors say by [`is_temporary`](okdownload_types::Error::is_temporary) whether trying again may help: refused and
 ///   reset connections, early ends, time-outs and name look-ups are, malformed answers and bad certificates are not.
+///   [`error`] has the words.
+/// - What a backend can't do of this, its [`capability`](ConnectionFactory::capability) says, with what it does instead.
 #[async_trait]
 pub trait ConnectionFactory: Debug + Send + Sync + 'static {
+    /// What this factory's connections can do; always the same. A layer says what the factory inside says.
+    fn capability(&self) -> ConnectionCapability;
+
     /// Sends the request and waits for the head of its response.
     ///
     /// # Errors
@@ -98,6 +110,10 @@ macro_rules! forward {
     ($pointer:ty) => {
         #[async_trait]
         impl<T: ConnectionFactory + ?Sized> ConnectionFactory for $pointer {
+            fn capability(&self) -> ConnectionCapability {
+                (**self).capability()
+            }
+
             async fn connect(&self, request: ConnectRequest) -> Result<Box<dyn Connected>> {
                 (**self).connect(request).await
             }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use okdownload_connection::{ConnectRequest, Connected, ConnectionFactory};
+use okdownload_connection::{ConnectRequest, Connected, ConnectionCapability, ConnectionFactory};
 use okdownload_types::{Error, ErrorKind, ResponseHead, Result};
 use url::Url;
 
@@ -93,9 +93,27 @@ pub(super) async fn timed_out(factory: &dyn ConnectionFactory, url: Url) -> Erro
     tokio::time::timeout(bound, failure(factory, request)).await.expect("the request's own connect time-out")
 }
 
-/// Checks what an error says, and that it keeps the query's secret.
+/// Checks an error of this cause. Without [`tells_causes`](ConnectionCapability::tells_causes) it may look like a
+/// connection that broke, and is temporary then.
+#[track_caller]
+pub(super) fn assert_cause(
+    error: &Error,
+    capability: ConnectionCapability,
+    (kind, temporary): (ErrorKind, bool),
+) {
+    let looks_broken = error.is_temporary() && [kind, ErrorKind::Network].contains(&error.kind());
+    if looks_broken && !capability.tells_causes {
+        assert_error(error, error.kind(), true);
+    } else {
+        assert_error(error, kind, temporary);
+    }
+}
+
+/// Checks what an error says: in one line, with the URL, and without the query's secret.
 #[track_caller]
 pub(super) fn assert_error(error: &Error, kind: ErrorKind, temporary: bool) {
     assert_eq!((error.kind(), error.is_temporary()), (kind, temporary), "{error:?}");
+    let shown = error.to_string();
+    assert!(shown.contains("url: ") && !shown.contains('\n'), "{shown}");
     assert!(!format!("{error} {error:?} {error:#?}").contains(SECRET), "{error:?}");
 }

@@ -7,7 +7,7 @@ use okdownload_types::ErrorKind;
 use tokio::net::{TcpSocket, TcpStream};
 
 use super::Make;
-use super::client::{assert_error, drain, failure, get, plain, timed_out, with_secret};
+use super::client::{assert_cause, assert_error, drain, failure, fetch, get, plain, timed_out, with_secret};
 use super::peer::Peer;
 use crate::server::{Body, ChunkFault, Reply, Server};
 
@@ -32,7 +32,14 @@ pub async fn an_early_end_is_temporary(make: Make) {
     ] {
         let server = Server::start().await.unwrap();
         server.script("/a", [reply.clone()]);
-        let mut connected = plain(make).connect(get(with_secret(server.url("/a")))).await.unwrap();
+        let factory = plain(make);
+        let mut connected = match factory.connect(get(with_secret(server.url("/a")))).await {
+            Err(error) if len == 0 && !factory.capability().head_before_body => {
+                assert_error(&error, ErrorKind::Network, true);
+                continue;
+            }
+            result => result.unwrap(),
+        };
         let (bytes, end) = drain(&mut *connected).await;
         assert_eq!(bytes.len(), len, "{reply:?}");
         assert!(body.matches(0, &bytes));
@@ -48,20 +55,51 @@ pub async fn a_reset_in_mid_body_is_temporary(make: Make) {
     }
 }
 
-/// A connection that ends before or within the head.
+/// A connection that ends before or within the head, whatever that has said so far.
 pub async fn no_answer_is_temporary(make: Make) {
-    for reply in [Reply::close(), Reply::reset(), Reply::raw("HTTP/1.1 200 OK\r\nContent-Le")] {
+    let cut = |lines: &str| Reply::raw(format!("HTTP/1.1 200 OK\r\n{lines}"));
+    for reply in [
+        Reply::close(),
+        Reply::reset(),
+        Reply::raw("HTTP/1.1 200"),
+        cut(""),
+        cut("Content-Le"),
+        cut("Content-Length: 10"),
+        cut("Content-Length: 1000\r\n"),
+        cut("Content-Length: 1000\r\nETag: \"a"),
+        cut("Transfer-Encoding: chunked"),
+        cut("Transfer-Encoding: chunked\r\nETag: \"a\"\r\n"),
+    ] {
         assert_error(&failing(make, reply).await, ErrorKind::Network, true);
     }
 }
 
 /// Chunks that can't be told apart.
 pub async fn bad_chunks_are_permanent(make: Make) {
-    use ChunkFault::{BadSize, HugeSize, LongSize, MissingLineEnd};
-    for fault in [BadSize, HugeSize, LongSize, MissingLineEnd] {
-        let reply = Reply::ok().body(Body::pattern(1, 10_000)).chunk_size(3000).chunk_fault(fault);
-        assert_error(&failing(make, reply).await, ErrorKind::Protocol, false);
+    use ChunkFault::{BadSize, HugeSize, MissingLineEnd};
+    for fault in [BadSize, HugeSize, MissingLineEnd] {
+        let error = failing(make, chunked_with(fault)).await;
+        assert_cause(&error, plain(make).capability(), (ErrorKind::Protocol, false));
     }
+}
+
+/// A chunk that is said to be longer by one byte than it is.
+pub async fn a_chunk_of_another_size_is_permanent(make: Make) {
+    let capability = plain(make).capability();
+    if capability.strict_chunks {
+        let error = failing(make, chunked_with(ChunkFault::LongSize)).await;
+        assert_cause(&error, capability, (ErrorKind::Protocol, false));
+        return;
+    }
+    let server = Server::start().await.unwrap();
+    server.script("/a", [chunked_with(ChunkFault::LongSize)]);
+    let (_, bytes) = fetch(&*plain(make), get(server.url("/a"))).await;
+    assert!(Body::pattern(1, 10_000).matches(0, &bytes[..10_000]));
+    assert_eq!(&bytes[10_000..], b"\r");
+}
+
+fn chunked_with(fault: ChunkFault) -> Reply {
+    Reply::ok().body(Body::pattern(1, 10_000)).chunk_size(3000).chunk_fault(fault)
 }
 
 /// What is no HTTP.
@@ -88,7 +126,7 @@ pub async fn endless_headers_end(make: Make) {
         let (factory, request) = (plain(make), get(with_secret(peer.url("http"))));
         let pour = peer.pour(b"HTTP/1.1 200 OK\r\nx-more: ", line.as_bytes());
         let (poured, error) = tokio::join!(pour, failure(&*factory, request));
-        assert_error(&error, ErrorKind::Protocol, false);
+        assert_cause(&error, factory.capability(), (ErrorKind::Protocol, false));
         assert!(poured < 16 << 20, "{poured}");
     }
 }
@@ -99,6 +137,12 @@ pub async fn a_refused_connection_is_temporary(make: Make) {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
     let url = format!("http://{}/a", socket.local_addr().unwrap()).parse().unwrap();
+    assert_error(&failure(&*plain(make), get(with_secret(url))).await, ErrorKind::Connect, true);
+}
+
+/// No packet can go there: it is the address of all hosts of this network.
+pub async fn an_unreachable_address_is_temporary(make: Make) {
+    let url = "http://255.255.255.255:9/a".parse().unwrap();
     assert_error(&failure(&*plain(make), get(with_secret(url))).await, ErrorKind::Connect, true);
 }
 

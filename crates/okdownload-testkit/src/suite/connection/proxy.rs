@@ -2,6 +2,7 @@
 //! of it then.
 
 use std::net::Ipv4Addr;
+use std::process::Command;
 use std::sync::Arc;
 
 use okdownload_connection::ConnectionFactory;
@@ -10,10 +11,10 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpSocket, TcpStream};
 use url::Url;
 
-use super::client::{assert_error, failure, fetch, get, supported, with_secret};
+use super::client::{assert_cause, assert_error, failure, fetch, get, plain, supported, with_secret};
 use super::peer::{Peer, read_head};
 use super::{Make, Setup};
-use crate::server::{Body, Resource, Server};
+use crate::server::{Body, Reply, Resource, Server};
 
 const OK: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nproxy";
 
@@ -49,7 +50,8 @@ pub async fn a_proxy_gets_the_user_name(make: Make) {
 /// To an `https` URL the proxy makes a tunnel, and sees nothing of what is asked.
 pub async fn tls_goes_through_a_tunnel(make: Make) {
     let (server, peer) = (Server::start_tls().await.unwrap(), Peer::bind(Ipv4Addr::LOCALHOST).await.unwrap());
-    let setup = Setup { ca_pem: Some(server.ca_pem().to_owned()), proxy: Some(peer.url("http")) };
+    let setup =
+        Setup { ca_pem: Some(server.ca_pem().to_owned()), proxy: Some(peer.url("http")), ..Setup::default() };
     let Some(factory) = supported(make, &setup) else { return };
     let body = Body::pattern(1, 100_000);
     server.serve("/a", Resource::new(body.clone()));
@@ -74,6 +76,52 @@ pub async fn tls_goes_through_a_tunnel(make: Make) {
         "{head}"
     );
     assert!(bytes.len() == 100_000 && body.matches(0, &bytes));
+}
+
+/// A proxy that wants a password it has not got will not make a tunnel later; one that can't reach the server may.
+pub async fn a_refused_tunnel_tells_why(make: Make) {
+    let proxy = Server::start().await.unwrap();
+    let Some(factory) = through(make, proxy.url("/")) else { return };
+    let capability = factory.capability();
+    for (status, temporary) in [(407, false), (502, true)] {
+        // A CONNECT has no path, so it comes to the fallback.
+        proxy.fallback(move |_, _| Reply::status(status).header("Proxy-Authenticate", "Basic realm=x"));
+        let url = with_secret("https://nowhere.invalid/".parse().unwrap());
+        let error = failure(&*factory, get(url)).await;
+        assert_cause(&error, capability, (ErrorKind::Connect, temporary));
+        let advised = error.advice().is_some_and(|advice| advice.contains("user:password@"));
+        assert_eq!(advised, capability.tells_causes && status == 407, "{error:?}");
+    }
+}
+
+/// With nothing set, the environment decides. Runs its test again, with the environment of a user behind a proxy.
+pub async fn the_environment_names_proxies(make: Make) {
+    const TARGET: &str = "OKDOWNLOAD_TEST_TARGET";
+    let Some(factory) = supported(make, &Setup { environment: true, ..Setup::default() }) else { return };
+    let unknown: Url = "http://nowhere.invalid/a".parse().unwrap();
+    if let Ok(target) = std::env::var(TARGET) {
+        assert_eq!(fetch(&*factory, get(unknown.clone())).await.0.status, 299);
+        // This one NO_PROXY names.
+        assert_eq!(fetch(&*factory, get(target.parse().unwrap())).await.0.status, 200);
+        let error = failure(&*plain(make), get(with_secret(unknown))).await;
+        assert_error(&error, ErrorKind::Connect, true);
+        return;
+    }
+    for variable in ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"] {
+        let (proxy, target) = (Server::start().await.unwrap(), Server::start().await.unwrap());
+        proxy.fallback(|_, _| Reply::status(299));
+        target.fallback(|_, _| Reply::ok());
+        let mut again = Command::new(std::env::current_exe().unwrap());
+        again.arg("the_environment_names_proxies");
+        for name in ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "REQUEST_METHOD"] {
+            again.env_remove(name);
+        }
+        again.env(variable, proxy.url("/").as_str()).env(TARGET, target.url("/a").as_str());
+        again.env("NO_PROXY", target.address().ip().to_string());
+        let output = tokio::task::spawn_blocking(move || again.output()).await.unwrap().unwrap();
+        assert!(output.status.success(), "{variable}: {}", String::from_utf8_lossy(&output.stdout));
+        assert_eq!((proxy.requests().len(), target.requests().len()), (1, 1), "{variable}");
+    }
 }
 
 /// A proxy that refuses the connection may take it later.

@@ -1,11 +1,15 @@
 //! What is handed up.
 
+use std::future::poll_fn;
+use std::task::Poll;
+use std::time::Duration;
+
 use http::{Version, header};
-use okdownload_types::ContentRange;
+use okdownload_types::{ContentRange, ErrorKind};
 
 use super::Make;
-use super::client::{fetch, get, get_with, plain};
-use crate::server::{Body, Reply, Resource, Server};
+use super::client::{assert_error, failure, fetch, get, get_with, plain, with_secret};
+use crate::server::{Body, Gate, Reply, Resource, Server};
 
 /// Starts a server that answers `/a` with this.
 async fn serving(resource: Resource) -> Server {
@@ -56,6 +60,39 @@ pub async fn the_head_is_told(make: Make) {
     assert_eq!(values("x-empty"), [b""]);
 }
 
+/// Sixty lines of half a kilobyte: cookies and policies make heads like this.
+pub async fn a_long_head_is_understood(make: Make) {
+    let line = |reply: Reply, number: usize| reply.header(format!("x-{number}"), "a".repeat(500));
+    let server = replying((0..60).fold(Reply::ok().body(Body::bytes("a")), line)).await;
+    let (head, body) = fetch(&*plain(make), get(server.url("/a"))).await;
+    assert!((0..60).all(|number| head.headers[&format!("x-{number}")].len() == 500));
+    assert_eq!(body, b"a");
+}
+
+/// A body that is slow to come does not hold the head back, or it does.
+pub async fn the_head_comes_first(make: Make) {
+    let (server, gate) = (Server::start().await.unwrap(), Gate::new());
+    let body = Body::pattern(1, 10_000);
+    server.script("/a", [Reply::ok().body(body.clone()).gate_after(0, &gate)]);
+    let factory = plain(make);
+    let mut connecting = factory.connect(get(server.url("/a")));
+    if factory.capability().head_before_body {
+        let mut connected = connecting.await.unwrap();
+        assert_eq!(connected.head().status, 200);
+        gate.open();
+        assert!(connected.chunk().await.unwrap().is_some());
+        return;
+    }
+    tokio::select! {
+        biased;
+        _ = &mut connecting => panic!("the head came by itself"),
+        () = gate.reached_by(1) => {}
+    }
+    assert!(poll_fn(|context| Poll::Ready(connecting.as_mut().poll(context).is_pending())).await);
+    gate.open();
+    assert_eq!(connecting.await.unwrap().head().status, 200);
+}
+
 /// No status is an error, and none is answered by another request.
 pub async fn a_status_is_a_value(make: Make) {
     let server = Server::start().await.unwrap();
@@ -101,6 +138,19 @@ pub async fn a_range_may_be_ignored(make: Make) {
     assert_eq!((head.status, bytes), (200, body.slice(..)));
 }
 
+/// `If-Range` is the server's to judge: a part if it names this version, else the whole.
+pub async fn if_range_decides(make: Make) {
+    let body = Body::pattern(3, 1000);
+    let server = serving(Resource::new(body.clone()).etag("\"v1\"")).await;
+    let factory = plain(make);
+    for (version, status, length) in [("\"v1\"", 206, 10), ("\"v0\"", 200, 1000)] {
+        let mut request = get_with(server.url("/a"), "range", "bytes=10-19");
+        request.headers.insert("if-range", version.parse().unwrap());
+        let (head, bytes) = fetch(&*factory, request).await;
+        assert_eq!((head.status, bytes.len()), (status, length));
+    }
+}
+
 /// A coding is not undone, and the headers that tell of it stay.
 pub async fn a_coded_body_stays_as_sent(make: Make) {
     // "hello\n" as gzip has it.
@@ -143,9 +193,32 @@ pub async fn http_1_0_is_understood(make: Make) {
 
 /// A body of no bytes, told in each way.
 pub async fn an_empty_body_ends_at_once(make: Make) {
-    for reply in [Reply::ok(), Reply::ok().chunked(), Reply::ok().without_length()] {
-        assert_body(make, &replying(reply).await, &Body::empty()).await;
+    assert_body(make, &replying(Reply::ok()).await, &Body::empty()).await;
+    for reply in [Reply::ok().chunked(), Reply::ok().without_length()] {
+        let (server, factory) = (replying(reply).await, plain(make));
+        if factory.capability().empty_without_length {
+            assert_body(make, &server, &Body::empty()).await;
+        } else {
+            let error = failure(&*factory, get(with_secret(server.url("/a")))).await;
+            assert_error(&error, ErrorKind::Network, true);
+        }
     }
+}
+
+/// Who writes a body gets it in pieces that are worth a write, if the link is faster.
+pub async fn pieces_are_large_on_a_fast_link(make: Make) {
+    let body = Body::pattern(8, 16 << 20);
+    let server = serving(Resource::new(body.clone())).await;
+    let mut connected = plain(make).connect(get(server.url("/a"))).await.unwrap();
+    let (mut pieces, mut bytes) = (0, 0);
+    while let Some(piece) = connected.chunk().await.unwrap() {
+        assert!(body.matches(bytes, &piece), "other bytes arrived");
+        (pieces, bytes) = (pieces + 1, bytes + piece.len() as u64);
+        // Somebody writes it.
+        tokio::time::sleep(Duration::from_millis(3)).await;
+    }
+    assert_eq!(bytes, 16 << 20);
+    assert!(bytes / pieces >= 64 << 10, "{pieces} pieces");
 }
 
 /// 204 and 304 have none, whatever length they tell.

@@ -12,7 +12,9 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
 
-use super::client::{assert_error, drain, failure, fetch, get, plain, supported, timed_out, with_secret};
+use super::client::{
+    assert_cause, assert_error, failure, fetch, get, plain, supported, timed_out, with_secret,
+};
 use super::peer::Peer;
 use super::{Make, Setup};
 use crate::server::{Body, Reply, Resource, Server};
@@ -72,7 +74,20 @@ pub async fn a_port_without_tls_is_refused(make: Make) {
     let (server, tls) = (Server::start().await.unwrap(), Server::start_tls().await.unwrap());
     let Some(factory) = trusting(make, tls.ca_pem()).await else { return };
     let url = format!("https://{}/a", server.address()).parse().unwrap();
-    assert_error(&failure(&*factory, get(with_secret(url))).await, ErrorKind::Tls, false);
+    let error = failure(&*factory, get(with_secret(url))).await;
+    assert_cause(&error, factory.capability(), (ErrorKind::Tls, false));
+    assert!(error.advice().is_some(), "{error:?}");
+}
+
+/// A connection that ends within the handshake.
+pub async fn a_broken_handshake_is_temporary(make: Make) {
+    let tls = Server::start_tls().await.unwrap();
+    let Some(factory) = trusting(make, tls.ca_pem()).await else { return };
+    let peer = Peer::bind(Ipv4Addr::LOCALHOST).await.unwrap();
+    let asking = failure(&*factory, get(with_secret(peer.url("https"))));
+    let (error, ()) = tokio::join!(asking, async { drop(peer.accept().await) });
+    let kind = if error.kind() == ErrorKind::Tls { ErrorKind::Tls } else { ErrorKind::Connect };
+    assert_error(&error, kind, true);
 }
 
 /// Without a length the end of TLS ends the body; the end of TCP alone does not (RFC 9112 §9.8).
@@ -82,8 +97,8 @@ pub async fn a_cut_is_no_end_of_a_body(make: Make) {
     let reply = Reply::ok().body(Body::pattern(1, 1000)).without_length();
     server.script("/a", [reply.clone(), reply.without_close_notify()]);
     assert_eq!(fetch(&*factory, get(server.url("/a"))).await.1.len(), 1000);
-    let mut connected = factory.connect(get(with_secret(server.url("/a")))).await.unwrap();
-    assert_error(&drain(&mut *connected).await.1.unwrap_err(), ErrorKind::Network, true);
+    let error = failure(&*factory, get(with_secret(server.url("/a")))).await;
+    assert_error(&error, ErrorKind::Network, true);
 }
 
 /// A peer that takes the connection and then says nothing.

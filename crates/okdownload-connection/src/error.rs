@@ -1,0 +1,86 @@
+//! The errors that backends have in common, so that all of them say the same of the same, and agree on what is temporary.
+//! A backend adds the URL as context, and its native error as source.
+
+use okdownload_types::{Error, ErrorKind};
+
+/// Connecting, or the peer, took too long.
+pub fn timed_out() -> Error {
+    Error::new(ErrorKind::Timeout, "the peer took too long").temporary()
+}
+
+/// There is no address for this name, now.
+pub fn unresolved() -> Error {
+    Error::new(ErrorKind::Connect, "the host name cannot be resolved").temporary()
+}
+
+/// There is no connection to this address, now.
+pub fn unconnected() -> Error {
+    Error::new(ErrorKind::Connect, "cannot connect").temporary()
+}
+
+/// The proxy answered 407.
+pub fn proxy_wants_password() -> Error {
+    Error::new(ErrorKind::Connect, "the proxy wants a user name and a password")
+        .with_advice("put them into the proxy's URL: http://user:password@host:port")
+}
+
+/// The certificate is by nobody who is trusted, or for another host, or out of date.
+pub fn untrusted() -> Error {
+    Error::new(ErrorKind::Tls, "the server's certificate is not trusted")
+        .with_advice("trust its CA if it is a private one, or check the host name")
+}
+
+/// The peer does not speak TLS, or not with us.
+pub fn insecure() -> Error {
+    Error::new(ErrorKind::Tls, "no secure connection could be made")
+        .with_advice("check that the server speaks TLS on this port")
+}
+
+/// A connection was there and ended too early.
+pub fn broken() -> Error {
+    Error::new(ErrorKind::Network, "the connection broke").temporary()
+}
+
+/// The peer does not keep to HTTP.
+pub fn malformed() -> Error {
+    Error::new(ErrorKind::Protocol, "the response is not valid HTTP")
+}
+
+/// A failure that the backend knows no name for.
+pub fn unknown() -> Error {
+    Error::new(ErrorKind::Unexpected, "the HTTP client failed in a way that is not known here")
+}
+
+/// No client can send such a request.
+pub fn unsendable() -> Error {
+    Error::misuse("this request cannot be sent", "check its URL and its headers")
+}
+
+/// A text that should hold certificates has none.
+pub fn no_certificates() -> Error {
+    Error::misuse(
+        "there are no certificates in PEM",
+        "give a file with -----BEGIN CERTIFICATE----- in it; `openssl x509 -inform der` converts others",
+    )
+}
+
+/// The settings can't be made a client of.
+pub fn unbuildable() -> Error {
+    let advice = "check the proxy, the certificates and the settings of the client builder";
+    Error::misuse("the HTTP client cannot be built", advice)
+}
+
+/// A setting came too late.
+pub fn finished() -> Error {
+    Error::misuse(
+        "a finished client cannot be changed",
+        "make these settings on its builder, or give the builder to from_builder",
+    )
+}
+
+/// HTTP/2 was chosen, and the crate of this name was built without its feature `http2`.
+pub fn no_http2(krate: &str) -> Error {
+    Error::new(ErrorKind::Unsupported, "HTTP/2 is not compiled in")
+        .with_context("crate", krate)
+        .with_advice("switch the crate's feature `http2` on")
+}
