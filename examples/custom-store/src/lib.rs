@@ -1,0 +1,113 @@
+//! A store of one's own: one JSON file, which is written anew for each batch. See `docs/writing-a-backend.md`.
+
+mod records;
+mod table;
+
+use std::fs::File;
+use std::io::{ErrorKind::NotFound, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use okdownload_store::blocking::{Blocking, BlockingStore, Failure};
+use okdownload_store::place::{io_error, lock_above, make_directory};
+use okdownload_store::{Change, CommitLevel, DownloadStore, StoreCapability, Survives, no_breakpoint};
+use okdownload_types::{BreakpointInfo, CompletionRecord, Location, Result, TaskId};
+use table::Tables;
+use url::Url;
+
+/// A store in this directory; one at a time may have it. Touches no disk until it is used.
+pub fn json_store(directory: impl Into<PathBuf>) -> impl DownloadStore {
+    let (directory, capability) = (directory.into(), StoreCapability::new(Survives::Power, false));
+    Blocking::new("json-store", capability, move || Database::open(&directory))
+}
+
+struct Database {
+    tables: Tables,
+    path: PathBuf,
+    /// The directory, locked. (Where that can't be done, nothing keeps a second store out.)
+    lock: Option<File>,
+}
+
+impl Database {
+    fn open(directory: &Path) -> Result<Self, Failure> {
+        let failed = |error| io_error("the store cannot be opened", error);
+        make_directory(directory).map_err(failed)?;
+        let path = directory.join("downloads.json");
+        let lock = lock_above(&path, Duration::ZERO)?;
+        let tables = match std::fs::read(&path) {
+            Err(error) if error.kind() == NotFound => Tables::default(),
+            json => Tables::from_json(&json.map_err(failed)?)?,
+        };
+        Ok(Self { tables, path, lock })
+    }
+
+    /// Whoever reads the file, whenever, finds it whole: as it was before, or as it is now.
+    fn write(&self, json: &[u8]) -> std::io::Result<()> {
+        let new = self.path.with_extension("new");
+        let mut file = File::create(&new)?;
+        file.write_all(json)?;
+        file.sync_all()?;
+        std::fs::rename(new, &self.path)?;
+        self.lock.as_ref().map_or(Ok(()), File::sync_all)
+    }
+}
+
+/// Makes one change, or refuses it.
+fn apply(tables: &mut Tables, change: Change) -> Result<()> {
+    match change {
+        Change::Put(info) => tables.breakpoints.put(info.id, info),
+        Change::Progress(id, blocks) => {
+            tables.breakpoints.get_mut(id).ok_or_else(|| no_breakpoint(id))?.apply(&blocks);
+        }
+        Change::Complete(record) => {
+            tables.breakpoints.remove(record.id);
+            tables.completions.remove(record.id);
+            tables.completions.put(record.id, record);
+        }
+        Change::RemoveBreakpoint(id) => tables.breakpoints.remove(id),
+        Change::RemoveCompletion(id) => tables.completions.remove(id),
+        Change::ResponseFilename(url, name) => drop(tables.names.insert(url.into(), name)),
+    }
+    Ok(())
+}
+
+impl BlockingStore for Database {
+    fn breakpoint(&mut self, id: TaskId) -> Result<Option<BreakpointInfo>, Failure> {
+        Ok(self.tables.breakpoints.get(id).cloned())
+    }
+
+    fn completion(&mut self, id: TaskId) -> Result<Option<CompletionRecord>, Failure> {
+        Ok(self.tables.completions.get(id).cloned())
+    }
+
+    fn breakpoints_at(&mut self, location: &Location) -> Result<Vec<BreakpointInfo>, Failure> {
+        let all = self.tables.breakpoints.oldest_first();
+        Ok(all.filter(|info| info.location == *location).cloned().collect())
+    }
+
+    fn unfinished(&mut self) -> Result<Vec<BreakpointInfo>, Failure> {
+        Ok(self.tables.breakpoints.oldest_first().cloned().collect())
+    }
+
+    fn completed(&mut self) -> Result<Vec<CompletionRecord>, Failure> {
+        Ok(self.tables.completions.oldest_first().cloned().collect())
+    }
+
+    fn response_filename(&mut self, url: &Url) -> Result<Option<String>, Failure> {
+        Ok(self.tables.names.get(url.as_str()).cloned())
+    }
+
+    fn commit(&mut self, changes: &[&Change], _level: CommitLevel) -> Result<(), Failure> {
+        // What is refused, or can't be written, must not be read either: the change is made to a copy.
+        let mut next = self.tables.clone();
+        changes.iter().try_for_each(|change| apply(&mut next, (*change).clone()))?;
+        let written = self.write(&next.to_json()?);
+        written.map_err(|error| io_error("the store cannot be written", error))?;
+        self.tables = next;
+        Ok(())
+    }
+
+    fn close(self) -> Result<(), Failure> {
+        Ok(())
+    }
+}
