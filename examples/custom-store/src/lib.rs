@@ -1,7 +1,6 @@
 //! A store of one's own: one JSON file, which is written anew for each batch. See `docs/writing-a-backend.md`.
 
 mod records;
-mod table;
 
 use std::fs::File;
 use std::io::{ErrorKind::NotFound, Write};
@@ -12,7 +11,7 @@ use okdownload_store::blocking::{Blocking, BlockingStore, Failure};
 use okdownload_store::place::{io_error, lock_above, make_directory};
 use okdownload_store::{Change, CommitLevel, DownloadStore, StoreCapability, Survives, no_breakpoint};
 use okdownload_types::{BreakpointInfo, CompletionRecord, Location, Result, TaskId};
-use table::Tables;
+use records::{Tables, oldest_first};
 use url::Url;
 
 /// A store in this directory; one at a time may have it. Touches no disk until it is used.
@@ -55,17 +54,14 @@ impl Database {
 /// Makes one change, or refuses it.
 fn apply(tables: &mut Tables, change: Change) -> Result<()> {
     match change {
-        Change::Put(info) => tables.breakpoints.put(info.id, info),
+        Change::Put(info) => tables.put(info),
         Change::Progress(id, blocks) => {
-            tables.breakpoints.get_mut(id).ok_or_else(|| no_breakpoint(id))?.apply(&blocks);
+            let (_, info) = tables.breakpoints.get_mut(&id).ok_or_else(|| no_breakpoint(id))?;
+            info.apply(&blocks);
         }
-        Change::Complete(record) => {
-            tables.breakpoints.remove(record.id);
-            tables.completions.remove(record.id);
-            tables.completions.put(record.id, record);
-        }
-        Change::RemoveBreakpoint(id) => tables.breakpoints.remove(id),
-        Change::RemoveCompletion(id) => tables.completions.remove(id),
+        Change::Complete(record) => tables.complete(record),
+        Change::RemoveBreakpoint(id) => drop(tables.breakpoints.remove(&id)),
+        Change::RemoveCompletion(id) => drop(tables.completions.remove(&id)),
         Change::ResponseFilename(url, name) => drop(tables.names.insert(url.into(), name)),
     }
     Ok(())
@@ -73,24 +69,24 @@ fn apply(tables: &mut Tables, change: Change) -> Result<()> {
 
 impl BlockingStore for Database {
     fn breakpoint(&mut self, id: TaskId) -> Result<Option<BreakpointInfo>, Failure> {
-        Ok(self.tables.breakpoints.get(id).cloned())
+        Ok(self.tables.breakpoints.get(&id).map(|(_, info)| info.clone()))
     }
 
     fn completion(&mut self, id: TaskId) -> Result<Option<CompletionRecord>, Failure> {
-        Ok(self.tables.completions.get(id).cloned())
+        Ok(self.tables.completions.get(&id).map(|(_, record)| record.clone()))
     }
 
     fn breakpoints_at(&mut self, location: &Location) -> Result<Vec<BreakpointInfo>, Failure> {
-        let all = self.tables.breakpoints.oldest_first();
+        let all = oldest_first(&self.tables.breakpoints);
         Ok(all.filter(|info| info.location == *location).cloned().collect())
     }
 
     fn unfinished(&mut self) -> Result<Vec<BreakpointInfo>, Failure> {
-        Ok(self.tables.breakpoints.oldest_first().cloned().collect())
+        Ok(oldest_first(&self.tables.breakpoints).cloned().collect())
     }
 
     fn completed(&mut self) -> Result<Vec<CompletionRecord>, Failure> {
-        Ok(self.tables.completions.oldest_first().cloned().collect())
+        Ok(oldest_first(&self.tables.completions).cloned().collect())
     }
 
     fn response_filename(&mut self, url: &Url) -> Result<Option<String>, Failure> {

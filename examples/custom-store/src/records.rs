@@ -1,20 +1,67 @@
-//! Records as rows of plain values, which serde reads and writes. Places are bytes: paths need not be text.
+//! All that is stored, in memory and as JSON. Places are bytes: paths need not be text.
+
+use std::collections::BTreeMap;
 
 use okdownload_types::{BlockInfo, BreakpointInfo, CompletionRecord, EntityTag, FileIdentity, Location};
-use okdownload_types::{Error, ErrorKind, Result, Validators};
+use okdownload_types::{Error, ErrorKind, Result, TaskId, Validators};
 use url::Url;
 
-/// Strong or weak and what is between the quotes; the date, and whether it is strong.
-type Tags = (Option<(bool, String)>, Option<u64>, bool);
-type Identity = Option<(u64, Option<i64>)>;
-type Rest = (Identity, Tags, Option<u64>, Option<String>, bool);
-/// Start, length, written, synced.
+/// Records, each with its age: the smaller, the older.
+type Table<T> = BTreeMap<TaskId, (u64, T)>;
+
+#[derive(Clone, Default)]
+pub(crate) struct Tables {
+    pub(crate) breakpoints: Table<BreakpointInfo>,
+    pub(crate) completions: Table<CompletionRecord>,
+    pub(crate) names: BTreeMap<String, String>,
+    age: u64,
+}
+
+// The file: lists of these rows, the oldest first, and the names.
+type Breakpoint = (String, String, Vec<u8>, Vec<u8>, Rest, Vec<Block>);
+type Rest = (Option<(u64, Option<i64>)>, Tags, Option<u64>, Option<String>, bool);
 type Block = (u64, Option<u64>, u64, u64);
+type Completion = (String, String, Vec<u8>, u64, Option<i64>, Tags);
+type Tags = (Option<(bool, String)>, Option<u64>, bool);
+type Rows = (Vec<Breakpoint>, Vec<Completion>, BTreeMap<String, String>);
 
-pub(crate) type Breakpoint = (String, String, Vec<u8>, Vec<u8>, Rest, Vec<Block>);
-pub(crate) type Completion = (String, String, Vec<u8>, u64, Option<i64>, Tags);
+pub(crate) fn oldest_first<T>(table: &Table<T>) -> impl Iterator<Item = &T> {
+    let by_age: BTreeMap<_, _> = table.values().map(|(age, record)| (age, record)).collect();
+    by_age.into_values()
+}
 
-pub(crate) fn breakpoint_row(info: &BreakpointInfo) -> Breakpoint {
+impl Tables {
+    pub(crate) fn put(&mut self, info: BreakpointInfo) {
+        self.age += 1;
+        let age = self.breakpoints.get(&info.id).map_or(self.age, |(age, _)| *age);
+        self.breakpoints.insert(info.id, (age, info));
+    }
+
+    pub(crate) fn complete(&mut self, record: CompletionRecord) {
+        self.age += 1;
+        self.breakpoints.remove(&record.id);
+        self.completions.insert(record.id, (self.age, record));
+    }
+
+    pub(crate) fn from_json(json: &[u8]) -> Result<Self> {
+        let corrupt = |cause| Error::new(ErrorKind::StoreCorrupt, "not a store's file").with_source(cause);
+        let (breakpoints, completions, names): Rows = serde_json::from_slice(json).map_err(corrupt)?;
+        let mut tables = Self { names, ..Self::default() };
+        completions.into_iter().try_for_each(|row| completion(row).map(|record| tables.complete(record)))?;
+        breakpoints.into_iter().try_for_each(|row| breakpoint(row).map(|info| tables.put(info)))?;
+        Ok(tables)
+    }
+
+    pub(crate) fn to_json(&self) -> Result<Vec<u8>> {
+        let breakpoints = oldest_first(&self.breakpoints).map(breakpoint_row).collect();
+        let completions = oldest_first(&self.completions).map(completion_row).collect();
+        let rows: Rows = (breakpoints, completions, self.names.clone());
+        let failed = |cause| Error::new(ErrorKind::Unexpected, "no JSON could be made").with_source(cause);
+        serde_json::to_vec(&rows).map_err(failed)
+    }
+}
+
+fn breakpoint_row(info: &BreakpointInfo) -> Breakpoint {
     let identity = info.identity.map(|identity| (identity.number, identity.born));
     let rest = (identity, tags(&info.validators), info.total, info.boot.clone(), info.needs_credentials);
     let block = |block: &BlockInfo| (block.start, block.length, block.written, block.synced);
@@ -22,7 +69,7 @@ pub(crate) fn breakpoint_row(info: &BreakpointInfo) -> Breakpoint {
     (info.id.to_string(), info.url.to_string(), info.location.to_bytes(), info.part.to_bytes(), rest, blocks)
 }
 
-pub(crate) fn breakpoint((id, url, location, part, rest, blocks): Breakpoint) -> Result<BreakpointInfo> {
+fn breakpoint((id, url, location, part, rest, blocks): Breakpoint) -> Result<BreakpointInfo> {
     let (location, part) = (Location::from_bytes(&location)?, Location::from_bytes(&part)?);
     let mut info = BreakpointInfo::new(id.parse()?, parse(&url)?, location, part);
     let (identity, tags, total, boot, needs_credentials) = rest;
@@ -35,14 +82,12 @@ pub(crate) fn breakpoint((id, url, location, part, rest, blocks): Breakpoint) ->
     Ok(info)
 }
 
-pub(crate) fn completion_row(record: &CompletionRecord) -> Completion {
+fn completion_row(record: &CompletionRecord) -> Completion {
     let (id, url, location) = (record.id.to_string(), record.url.to_string(), record.location.to_bytes());
     (id, url, location, record.length, record.modified, tags(&record.validators))
 }
 
-pub(crate) fn completion(
-    (id, url, location, length, modified, tags): Completion,
-) -> Result<CompletionRecord> {
+fn completion((id, url, location, length, modified, tags): Completion) -> Result<CompletionRecord> {
     let (url, location) = (parse(&url)?, Location::from_bytes(&location)?);
     let mut record = CompletionRecord::new(id.parse()?, url, location, length);
     (record.modified, record.validators) = (modified, validators(tags));
