@@ -1,4 +1,5 @@
-//! Test suites for okdownload's seams, and a scripted HTTP server.
+//! Test suites for okdownload's seams, a scripted HTTP server, and programs run as their users run them.
 
+pub mod program;
 pub mod server;
 pub mod suite;

@@ -220,3 +220,47 @@ fn every_folder_has_its_crates_name() {
         assert_eq!(folder, package.name.as_str());
     }
 }
+
+/// The code that the docs print, in their order: where it is from, whether that is the whole of it, and the code. Code
+/// that is from nowhere would never be compiled, so it is an error.
+fn printed() -> Vec<(String, bool, String)> {
+    let docs = ["README.md", "docs/writing-a-backend.md"];
+    let texts = docs.map(|path| std::fs::read_to_string(root().join(path)).unwrap());
+    let mut printed = Vec::new();
+    for text in texts {
+        let mut before = "";
+        let mut lines = text.lines();
+        while let Some(line) = lines.next() {
+            if ["```rust", "```toml"].contains(&line) {
+                let comment = before.strip_prefix("<!-- ").and_then(|rest| rest.strip_suffix(" -->"));
+                let source = comment.unwrap_or_else(|| panic!("it is not said where this is from: {before}"));
+                let code = lines.by_ref().take_while(|line| *line != "```").map(|line| format!("{line}\n"));
+                let part = source.strip_prefix("part of ");
+                printed.push((part.unwrap_or(source).to_owned(), part.is_none(), code.collect()));
+            }
+            before = line;
+        }
+    }
+    printed
+}
+
+#[test]
+fn the_docs_print_real_files() {
+    let (mut wholes, mut parts) = (BTreeMap::<_, Vec<_>>::new(), Vec::new());
+    for (path, is_whole, code) in printed() {
+        if is_whole {
+            wholes.entry(path).or_default().push(code);
+        } else {
+            parts.push((path, code));
+        }
+    }
+    let read = |path: &str| std::fs::read_to_string(root().join(path)).unwrap();
+    // With words between its pieces, where the file has an empty line.
+    for (path, pieces) in &wholes {
+        assert_eq!(pieces.join("\n"), read(path), "{path}");
+    }
+    for (path, code) in &parts {
+        assert!(read(path).contains(code), "this is not in {path}:\n{code}");
+    }
+    assert!(wholes.len() >= 6 && !parts.is_empty(), "{:?}", wholes.keys());
+}

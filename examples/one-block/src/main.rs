@@ -3,20 +3,8 @@
 //! Replaces one decision of the engine: every file is fetched as one block, over one connection, however large it is.
 #![allow(clippy::print_stdout, reason = "an example talks to its user")]
 
-use std::num::NonZeroU32;
-
 use okdownload::prelude::*;
-use okdownload::strategy::{BlockFacts, DownloadStrategy};
-
-/// Says only what it does differently; all other decisions stay the default's.
-#[derive(Debug, Clone)]
-struct OneBlock;
-
-impl DownloadStrategy for OneBlock {
-    fn block_count(&mut self, _facts: &BlockFacts) -> NonZeroU32 {
-        NonZeroU32::MIN
-    }
-}
+use one_block::OneBlock;
 
 /// Tells how many blocks the plan has.
 #[derive(Debug)]
