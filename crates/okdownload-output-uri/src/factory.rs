@@ -10,9 +10,8 @@ use opendal::{EntryMode, ErrorKind as Native, Metadata, Operator};
 
 use crate::busy::OpenParts;
 use crate::error;
-use crate::files::FilePart;
 use crate::operators::{self, Operators};
-use crate::place::{Place, Remote};
+use crate::place::Remote;
 use crate::upload::{Object, Upload};
 
 /// The output to the places that a [`Location::Uri`] names.
@@ -71,7 +70,7 @@ impl UriOutputBuilder {
         self
     }
 
-    /// Hands local paths and `file:` URIs to this output.
+    /// Hands local paths to this output. (A task's target that is a `file:` URI is a local path too.)
     #[must_use]
     pub fn files(mut self, files: impl OutputStreamFactory) -> Self {
         self.shared.files = Some(Box::new(files));
@@ -86,18 +85,15 @@ impl UriOutputBuilder {
 
 /// Who takes a location.
 enum Taker<'a> {
-    Files(&'a dyn OutputStreamFactory, Location),
+    Files(&'a dyn OutputStreamFactory),
     Service(Operator, Remote),
 }
 
 impl UriOutput {
     fn taker(&self, location: &Location) -> Result<Taker<'_>> {
-        match Place::of(location)? {
-            Place::Local(path) => {
-                let files = self.shared.files.as_deref().ok_or_else(|| error::no_files(location))?;
-                Ok(Taker::Files(files, Location::Path(path)))
-            }
-            Place::Remote(remote) => Ok(Taker::Service(self.shared.operators.get(&remote)?, remote)),
+        match Remote::of(location)? {
+            None => self.shared.files.as_deref().map(Taker::Files).ok_or_else(|| error::no_files(location)),
+            Some(remote) => Ok(Taker::Service(self.shared.operators.get(&remote)?, remote)),
         }
     }
 
@@ -123,7 +119,7 @@ impl OutputStreamFactory for UriOutput {
     /// A place that nobody takes can do nothing; every other call says why.
     fn capability(&self, location: &Location) -> OutputCapability {
         match self.taker(location) {
-            Ok(Taker::Files(files, path)) => files.capability(&path),
+            Ok(Taker::Files(files)) => files.capability(location),
             Ok(Taker::Service(operator, _)) => {
                 let mut capability = OutputCapability::STREAM;
                 capability.hides_parts = operators::hides_parts(&operator);
@@ -140,7 +136,7 @@ impl OutputStreamFactory for UriOutput {
 
     async fn stat(&self, location: &Location) -> Result<Option<Stat>> {
         match self.taker(location)? {
-            Taker::Files(files, path) => files.stat(&path).await,
+            Taker::Files(files) => files.stat(location).await,
             Taker::Service(operator, remote) => {
                 Ok(metadata(&operator, &remote.key, location).await?.as_ref().map(stat))
             }
@@ -149,24 +145,21 @@ impl OutputStreamFactory for UriOutput {
 
     async fn open_part(&self, part: &Location, mode: OpenMode) -> Result<Option<Arc<dyn OutputStream>>> {
         match self.taker(part)? {
-            Taker::Files(files, path) => {
-                let opened = files.open_part(&path, mode).await?;
-                Ok(opened.map(|part| Arc::new(FilePart(part)) as Arc<dyn OutputStream>))
-            }
+            Taker::Files(files) => files.open_part(part, mode).await,
             Taker::Service(operator, remote) => self.open(operator, remote, part, mode),
         }
     }
 
     async fn free_space(&self, location: &Location) -> Result<Option<u64>> {
         match self.taker(location)? {
-            Taker::Files(files, path) => files.free_space(&path).await,
+            Taker::Files(files) => files.free_space(location).await,
             Taker::Service(..) => Ok(None),
         }
     }
 
     async fn remove(&self, location: &Location) -> Result<bool> {
         let (operator, remote) = match self.taker(location)? {
-            Taker::Files(files, path) => return files.remove(&path).await,
+            Taker::Files(files) => return files.remove(location).await,
             Taker::Service(operator, remote) => (operator, remote),
         };
         remote.check_object(location)?;

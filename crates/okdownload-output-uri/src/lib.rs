@@ -4,7 +4,6 @@ mod busy;
 mod chunk;
 mod error;
 mod factory;
-mod files;
 mod operators;
 mod place;
 mod scheme;

@@ -1,16 +1,6 @@
-//! From a location to a local path, or to an object of a service.
-
-use std::path::PathBuf;
+//! From a location to an object of a service.
 
 use okdownload_types::{Error, ErrorKind, Location, Result};
-use url::Url;
-
-/// What a location means.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Place {
-    Local(PathBuf),
-    Remote(Remote),
-}
 
 /// A place at a service.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -23,18 +13,17 @@ pub(crate) struct Remote {
     pub(crate) key: String,
 }
 
-impl Place {
-    pub(crate) fn of(location: &Location) -> Result<Self> {
+impl Remote {
+    /// `None` for a local path.
+    pub(crate) fn of(location: &Location) -> Result<Option<Self>> {
         match location {
-            Location::Path(path) => Ok(Self::Local(path.clone())),
-            Location::Uri(uri) => of_uri(uri),
+            Location::Path(_) => Ok(None),
+            Location::Uri(uri) => of_uri(uri).map(Some),
             _ => Err(Error::new(ErrorKind::Unsupported, "this kind of location is not known")
                 .with_context("location", location)),
         }
     }
-}
 
-impl Remote {
     /// Whether one operator serves both.
     pub(crate) fn is_beside(&self, other: &Self) -> bool {
         (&self.scheme, &self.authority) == (&other.scheme, &other.authority)
@@ -50,14 +39,11 @@ impl Remote {
     }
 }
 
-fn of_uri(uri: &str) -> Result<Place> {
+fn of_uri(uri: &str) -> Result<Remote> {
     let (scheme, rest) = uri.split_once(':').unwrap_or(("", uri));
     let scheme = scheme.to_ascii_lowercase();
     let is_scheme = scheme.starts_with(|c: char| c.is_ascii_lowercase())
         && scheme.chars().all(|c| c.is_ascii_alphanumeric() || "+-.".contains(c));
-    if is_scheme && scheme == "file" {
-        return file(uri, rest).map(Place::Local);
-    }
     let Some(rest) = rest.strip_prefix("//").filter(|_| is_scheme) else {
         return Err(
             Error::misuse("this is no URI", "give one such as s3://bucket/key").with_context("location", uri)
@@ -83,7 +69,7 @@ fn of_uri(uri: &str) -> Result<Place> {
         )
         .with_context("location", uri));
     }
-    Ok(Place::Remote(Remote { scheme, authority: authority.to_owned(), key: key.to_owned() }))
+    Ok(Remote { scheme, authority: authority.to_owned(), key: key.to_owned() })
 }
 
 /// Whether a service will see exactly this key.
@@ -91,19 +77,6 @@ fn is_plain(key: &str) -> bool {
     let segments = key.strip_suffix('/').unwrap_or(key);
     key.trim() == key
         && (key.is_empty() || segments.split('/').all(|segment| !["", ".", ".."].contains(&segment)))
-}
-
-/// RFC 8089: `file:/path`, `file:///path`, `file://localhost/path`.
-fn file(uri: &str, rest: &str) -> Result<PathBuf> {
-    let wrong = || {
-        Error::misuse("this file URI names no local file", "write file:///directory/file, or just the path")
-            .with_context("location", uri)
-    };
-    let url = Url::parse(uri).ok().filter(|_| rest.starts_with('/')).ok_or_else(wrong)?;
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err(wrong());
-    }
-    url.to_file_path().map_err(|()| wrong())
 }
 
 #[cfg(test)]
@@ -131,7 +104,7 @@ mod tests {
             ("webdav://host:8443/a", "webdav", "host:8443", "a"),
         ] {
             let remote = Remote { scheme: scheme.into(), authority: authority.into(), key: key.into() };
-            assert_eq!(Place::of(&Location::Uri(uri.into())).unwrap(), Place::Remote(remote), "{uri}");
+            assert_eq!(Remote::of(&Location::Uri(uri.into())).unwrap(), Some(remote), "{uri}");
         }
     }
 
@@ -154,12 +127,8 @@ mod tests {
             "s3://bucket/a ",
             "s3://bucket/a\n",
             "fs://host/a",
-            "file:a",
-            "file://host/a",
-            "file:///a?b",
-            "file:///a#b",
         ] {
-            let error = Place::of(&Location::Uri(uri.into())).unwrap_err();
+            let error = Remote::of(&Location::Uri(uri.into())).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Misuse, "{uri}: {error}");
             assert!(error.advice().is_some());
         }
@@ -167,7 +136,7 @@ mod tests {
 
     #[test]
     fn passwords_are_refused_and_not_repeated() {
-        let error = Place::of(&Location::Uri("s3://KEY:SECRET@bucket/key".into())).unwrap_err();
+        let error = Remote::of(&Location::Uri("s3://KEY:SECRET@bucket/key".into())).unwrap_err();
         let text = format!("{error} {error:?}");
         assert!(
             error.kind() == ErrorKind::Misuse && !text.contains("SECRET") && !text.contains("KEY"),
@@ -181,21 +150,5 @@ mod tests {
             let remote = Remote { scheme: "s3".into(), authority: "b".into(), key: key.into() };
             assert_eq!(remote.check_object(&Location::Uri("x".into())).is_ok(), is_object, "{key}");
         }
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn file_uris_are_paths() {
-        for (uri, path) in [
-            ("file:///a/b", "/a/b"),
-            ("FILE:///a/b", "/a/b"),
-            ("file:/a/b", "/a/b"),
-            ("file://localhost/a/b", "/a/b"),
-            ("file:///a%20b/100%25", "/a b/100%"),
-            ("file:///sp%C3%A4t", "/spät"),
-        ] {
-            assert_eq!(Place::of(&Location::Uri(uri.into())).unwrap(), Place::Local(path.into()), "{uri}");
-        }
-        assert_eq!(Place::of(&Location::Path("a".into())).unwrap(), Place::Local("a".into()));
     }
 }

@@ -14,7 +14,7 @@ use opendal::{Buffer, Capability, EntryMode, ErrorKind as Native, Operator, Writ
 
 use crate::busy::Claim;
 use crate::factory::{Shared, metadata};
-use crate::place::{Place, Remote};
+use crate::place::Remote;
 use crate::{chunk, error, operators};
 
 /// The longest file for a service that takes it in one piece only: it has to be held until it is whole.
@@ -135,9 +135,7 @@ impl OutputStream for Upload {
     }
 
     async fn commit(&self, to: &Location, options: CommitOptions) -> Result<()> {
-        let Place::Remote(remote) = Place::of(to)? else {
-            return Err(error::elsewhere(&self.object.location, to));
-        };
+        let remote = Remote::of(to)?.ok_or_else(|| error::elsewhere(&self.object.location, to))?;
         // An unknown scheme is said to be one, here as everywhere.
         self.shared.operators.get(&remote)?;
         remote.check_object(to)?;

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use url::Url;
+
 use crate::{Error, Result};
 
 /// Where the user wants the download: a name, or a place whose name the response gives.
@@ -26,7 +28,8 @@ impl Target {
         Self::InDirectory(Location::Path(path.into()))
     }
 
-    /// A URI-like place, for instance `s3://bucket/key`; one that ends in `/` is a directory.
+    /// A URI-like place, for instance `s3://bucket/key`; one that ends in `/` is a directory. A `file:` URI (RFC 8089)
+    /// is the local path that it names.
     pub fn uri(uri: impl Into<String>) -> Self {
         let uri = uri.into();
         if uri.ends_with('/') {
@@ -69,24 +72,54 @@ impl Target {
         }
     }
 
-    /// The same with an absolute path; URIs are absolute already.
+    /// The same with an absolute path, also for a `file:` URI; other URIs are absolute already.
     ///
     /// # Errors
-    /// [`Misuse`](crate::ErrorKind::Misuse) for an empty path, or if the current directory is gone.
+    /// [`Misuse`](crate::ErrorKind::Misuse) for an empty path, a `file:` URI that names no local path, or if the current
+    /// directory is gone.
     pub fn absolute(self) -> Result<Self> {
-        let absolute = |location| match location {
+        self.local()?.map(|location| match location {
             Location::Path(path) => std::path::absolute(&path).map(Location::Path).map_err(|error| {
                 Error::misuse("not a usable path", "give the path of a file or a directory")
                     .with_context("path", path.display())
                     .with_source(error)
             }),
             uri => Ok(uri),
-        };
-        Ok(match self {
-            Self::Named(location) => Self::Named(absolute(location)?),
-            Self::InDirectory(location) => Self::InDirectory(absolute(location)?),
         })
     }
+
+    /// The same with a path for a `file:` URI.
+    pub(crate) fn local(self) -> Result<Self> {
+        self.map(|location| match location {
+            Location::Uri(uri) if is_file_uri(&uri) => path_of(&uri).map(Location::Path),
+            other => Ok(other),
+        })
+    }
+
+    fn map(self, change: impl FnOnce(Location) -> Result<Location>) -> Result<Self> {
+        Ok(match self {
+            Self::Named(location) => Self::Named(change(location)?),
+            Self::InDirectory(location) => Self::InDirectory(change(location)?),
+        })
+    }
+}
+
+fn is_file_uri(uri: &str) -> bool {
+    uri.split_once(':').is_some_and(|(scheme, _)| scheme.eq_ignore_ascii_case("file"))
+}
+
+/// RFC 8089: `file:/path`, `file:///path`, `file://localhost/path`.
+fn path_of(uri: &str) -> Result<PathBuf> {
+    let wrong = || {
+        Error::misuse("this file URI names no local file", "write file:///directory/file, or just the path")
+            .with_context("location", uri)
+    };
+    let is_absolute = uri.split_once(':').is_some_and(|(_, rest)| rest.starts_with('/'));
+    let url = Url::parse(uri).ok().filter(|_| is_absolute).ok_or_else(wrong)?;
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(wrong());
+    }
+    url.to_file_path().map_err(|()| wrong())
 }
 
 /// One place that bytes can be written to.
@@ -207,6 +240,26 @@ mod tests {
         let path = PathBuf::from(std::ffi::OsStr::from_bytes(b"/a/\xff"));
         let location = Location::Path(path);
         assert_eq!(Location::from_bytes(&location.to_bytes()).unwrap(), location);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn file_uris_are_paths() {
+        for (uri, path) in [
+            ("file:///a/b", "/a/b"),
+            ("FILE:///a/b", "/a/b"),
+            ("file:/a/b", "/a/b"),
+            ("file://localhost/a/b", "/a/b"),
+            ("file:///a%20b/100%25", "/a b/100%"),
+            ("file:///sp%C3%A4t", "/sp\u{e4}t"),
+        ] {
+            assert_eq!(Target::uri(uri).absolute().unwrap(), Target::file(path), "{uri}");
+        }
+        assert_eq!(Target::uri("file:///a/b/").absolute().unwrap(), Target::directory("/a/b/"));
+        for uri in ["file:a", "file://host/a", "file:///a?b", "file:///a#b"] {
+            let error = Target::uri(uri).absolute().unwrap_err();
+            assert!(error.kind() == crate::ErrorKind::Misuse && error.advice().is_some(), "{uri}: {error}");
+        }
     }
 
     #[test]

@@ -533,7 +533,8 @@ impl DownloadTaskBuilder {
         let (url, userinfo) = parse_url(&self.url)?;
         options.credentials = options.credentials.or(userinfo);
         check_headers(&options.headers)?;
-        let target = name_target(self.target, self.filename, self.filename_from_response)?.absolute()?;
+        let target = self.target.local()?;
+        let target = name_target(target, self.filename, self.filename_from_response)?.absolute()?;
         let id = TaskId::of(&url, &target);
         Ok(DownloadTask { id, url, target, options: Arc::new(options) })
     }
