@@ -28,15 +28,15 @@ pub(crate) struct Args {
     #[arg(value_name = "URL", hide = true)]
     pub(crate) urls: Vec<String>,
 
-    /// Read URLs from FILE, one a line (- is standard input)
+    /// Read URLs from FILE, one a line (- is stdin)
     #[arg(short, long, value_name = "FILE", help_heading = "What and where")]
     pub(crate) input_file: Option<PathBuf>,
 
-    /// Put files into DIR, made if missing [default: .]
+    /// Put files into DIR, or s3://BUCKET/DIR [default: .]
     #[arg(short, long, value_name = "DIR", help_heading = "What and where")]
     pub(crate) dir: Option<PathBuf>,
 
-    /// Name the file (one URL only; - is standard output)
+    /// Name one file, or s3://BUCKET/KEY, or - (stdout)
     #[arg(short, long, value_name = "NAME", help_heading = "What and where")]
     pub(crate) out: Option<PathBuf>,
 
@@ -44,7 +44,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "WHAT", hide_possible_values = true, help_heading = "What and where")]
     pub(crate) on_exists: Option<ExistsArg>,
 
-    /// Check the digest, as sha-256=... (one URL only)
+    /// Check the one file's digest, as sha-256=...
     #[arg(long, value_name = "ALG=HEX", help_heading = "What and where")]
     pub(crate) checksum: Option<String>,
 
@@ -111,6 +111,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME", hide_possible_values = true, default_value = "reqwest")]
     #[arg(hide_default_value = true, help_heading = "How it works")]
     pub(crate) backend: BackendArg,
+
+    /// Speak HTTP/2 with servers that have it
+    #[arg(long, help_heading = "How it works")]
+    pub(crate) http2: bool,
 
     /// Events on standard output, one JSON object a line
     #[arg(long, help_heading = "How it works")]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use okdownload::OkDownload;
 use okdownload::connection::{ConnectionFactory, IsahcConnectionFactory, ReqwestConnectionFactory};
+use okdownload::output::{FileOutput, UriOutput};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::args::{Args, BackendArg};
@@ -36,6 +37,7 @@ impl Setup {
         let store = self.store.open(console).await?;
         OkDownload::builder()
             .connection_factory(self.connection)
+            .output_stream_factory(UriOutput::builder().files(FileOutput::new()).build())
             .download_store(store)
             .rate_limit(self.rate)
             .max_parallel_running_count(self.parallel)
@@ -50,7 +52,8 @@ fn connection(args: &Args) -> Result<Arc<dyn ConnectionFactory>, Failure> {
     // Two clients that are set up in the same words.
     macro_rules! set_up {
         ($factory:ty) => {{
-            let mut factory = <$factory>::new();
+            let made = <$factory>::new().http2(args.http2);
+            let mut factory = made.map_err(|error| wrong("--http2", &error))?;
             if let Some(url) = &args.proxy {
                 factory = factory.proxy(url).map_err(|error| wrong("--proxy", &error))?;
             }

@@ -172,7 +172,9 @@ impl Call<'_> {
                 .with_context("path", location)
                 .with_advice("make room, and start it again"));
         }
-        if self.process.preallocate(&self.run.task, total) {
+        // An output that takes bytes in order learns the length by it: an upload cuts its pieces accordingly.
+        let in_order = transfer.in_order.is_some();
+        if self.process.preallocate(&self.run.task, total) || in_order {
             transfer.stream.preallocate(total).await?;
         }
         Ok(())

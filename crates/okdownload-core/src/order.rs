@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use okdownload_output::OutputStream;
 use okdownload_store::{Change, CommitLevel, DownloadStore, Remit};
-use okdownload_types::{Result, TaskId};
+use okdownload_types::{ErrorKind, Result, TaskId};
 use tokio::sync::Notify;
 
 use crate::hub::Hub;
@@ -129,11 +129,16 @@ impl Recorder {
         let news: Vec<(&Watched, Snapshot)> =
             runs.iter().filter_map(|run| Some((run, run.ledger.news()?))).collect();
         // 2. The store is told.
-        let kept = news.iter().filter(|(run, _)| run.kept);
-        let changes = kept.map(|(_, snapshot)| change(snapshot)).collect();
-        if let Err(error) = self.tell(changes).await {
+        let kept: Vec<&Snapshot> =
+            news.iter().filter(|(run, _)| run.kept).map(|(_, snapshot)| snapshot).collect();
+        let mut told = self.tell(kept.iter().map(|snapshot| change(snapshot)).collect()).await;
+        if told.as_ref().is_err_and(|error| error.kind() == ErrorKind::NotFound) {
+            // Somebody removed a breakpoint under its running task. It is told whole, so that it is there again.
+            told = self.tell(kept.iter().map(|snapshot| Change::Put(snapshot.info.clone())).collect()).await;
+        }
+        if told.is_err() {
             news.iter().for_each(|(run, _)| run.ledger.not_stored());
-            return Err(error);
+            return told;
         }
         // 3. The counters are published.
         for (run, snapshot) in &news {

@@ -11,5 +11,9 @@ mod fs {
 }
 
 mod s3 {
-    okdownload_testkit::output_suite!(crate::places::s3::S3Server::start());
+    use okdownload_testkit::s3::S3Server;
+
+    use crate::places::s3::Bucket;
+
+    okdownload_testkit::output_suite!(Bucket(S3Server::start()));
 }

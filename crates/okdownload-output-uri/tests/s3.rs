@@ -14,9 +14,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use okdownload_output::{CommitOptions, OpenMode, OutputStream, OutputStreamFactory};
 use okdownload_output_uri::UriOutput;
-use okdownload_testkit::suite::output::OutputFixture;
+use okdownload_testkit::s3::{ACCESS_KEY, S3Server};
 use okdownload_types::{ErrorKind, Location, Result};
-use places::s3::S3Server;
 
 /// What is sent in one request.
 const CHUNK: usize = 8 << 20;
@@ -65,7 +64,7 @@ async fn put(output: &UriOutput, key: &str, text: &'static str) -> Result<()> {
 #[tokio::test]
 async fn a_large_object_is_right_to_the_last_byte() {
     let server = S3Server::start();
-    let output = server.builder().build();
+    let output = places::s3::output(&server).build();
     for length in [CHUNK, CHUNK + 1, LARGE] {
         let part = open(&output, "large").await;
         part.preallocate(length as u64).await.unwrap();
@@ -74,7 +73,7 @@ async fn a_large_object_is_right_to_the_last_byte() {
         // By then at least one part is there.
         assert!(length < LARGE || !server.uploads().is_empty());
         part.commit(&at("large"), options(true)).await.unwrap();
-        assert!(server.contents(&at("large")).await.unwrap() == bytes, "{length}");
+        assert!(server.object("large").unwrap() == bytes, "{length}");
         let stat = output.stat(&at("large")).await.unwrap().unwrap();
         assert!(stat.length == length as u64 && stat.modified.is_some());
         assert_eq!(server.uploads(), [""; 0]);
@@ -84,7 +83,7 @@ async fn a_large_object_is_right_to_the_last_byte() {
 #[tokio::test]
 async fn nothing_is_left_of_an_upload_that_is_given_up() {
     let server = S3Server::start();
-    let output = server.builder().build();
+    let output = places::s3::output(&server).build();
     for closes in [false, true] {
         let part = large(&output, "large", 1).await;
         assert!(!server.uploads().is_empty());
@@ -94,23 +93,23 @@ async fn nothing_is_left_of_an_upload_that_is_given_up() {
             part.abort().await.unwrap();
         }
         assert_eq!(server.uploads(), [""; 0]);
-        assert_eq!(server.names().await, [""; 0]);
+        assert_eq!(server.keys(), [""; 0]);
     }
 }
 
 #[tokio::test]
 async fn an_object_that_appears_during_an_upload_is_not_replaced() {
     let server = S3Server::start();
-    let output = server.builder().build();
+    let output = places::s3::output(&server).build();
     for (replace, kind) in [(false, ErrorKind::AlreadyExists), (true, ErrorKind::FileBusy)] {
         let part = large(&output, "large", 2).await;
-        put(&server.builder().build(), "large", "theirs").await.unwrap();
+        put(&places::s3::output(&server).build(), "large", "theirs").await.unwrap();
         let error = part.commit(&at("large"), options(replace)).await.unwrap_err();
         assert_eq!(error.kind(), kind, "{error}");
         // It is over, but must not make half an object.
         assert!(part.commit(&at("large"), options(true)).await.is_err());
         part.abort().await.unwrap();
-        assert_eq!(server.contents(&at("large")).await.unwrap(), b"theirs");
+        assert_eq!(server.object("large").unwrap(), b"theirs");
         assert_eq!(server.uploads(), [""; 0]);
         output.remove(&at("large")).await.unwrap();
     }
@@ -119,35 +118,35 @@ async fn an_object_that_appears_during_an_upload_is_not_replaced() {
 #[tokio::test]
 async fn an_object_that_was_there_is_replaced_if_told() {
     let server = S3Server::start();
-    let output = server.builder().build();
+    let output = places::s3::output(&server).build();
     put(&output, "large", "old").await.unwrap();
     let part = large(&output, "large", 3).await;
     let refused = part.commit(&at("large"), options(false)).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::AlreadyExists, "{refused}");
     part.commit(&at("large"), options(true)).await.unwrap();
-    assert!(server.contents(&at("large")).await.unwrap() == bytes(LARGE, 3));
+    assert!(server.object("large").unwrap() == bytes(LARGE, 3));
 }
 
 #[tokio::test]
 async fn a_small_object_that_was_refused_can_be_committed_again() {
     let server = S3Server::start();
-    let output = server.builder().build();
+    let output = places::s3::output(&server).build();
     put(&output, "small", "old").await.unwrap();
     let part = open(&output, "small").await;
     part.write_at(0, vec!["new".into()]).await.unwrap();
     let refused = part.commit(&at("small"), options(false)).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::AlreadyExists, "{refused}");
     part.commit(&at("small"), options(true)).await.unwrap();
-    assert_eq!(server.contents(&at("small")).await.unwrap(), b"new");
+    assert_eq!(server.object("small").unwrap(), b"new");
 }
 
 #[tokio::test]
 async fn keys_are_written_as_they_are() {
     let server = S3Server::start();
-    let output = server.builder().build();
+    let output = places::s3::output(&server).build();
     for key in ["100%.txt", "a%20b", "a b", "a?b#c", "a+b&c=d", "späß/文", "..."] {
         put(&output, key, "text").await.unwrap();
-        assert_eq!(server.names().await, [key]);
+        assert_eq!(server.keys(), [key]);
         assert!(output.remove(&at(key)).await.unwrap());
     }
 }
@@ -155,8 +154,8 @@ async fn keys_are_written_as_they_are() {
 #[tokio::test]
 async fn wrong_credentials_are_denied_with_advice_and_without_the_secret() {
     let server = S3Server::start();
-    for (access, secret) in [("nobody", "hunter2"), (places::s3::ACCESS_KEY, "hunter2")] {
-        let builder = server.builder().option("s3", "access_key_id", access);
+    for (access, secret) in [("nobody", "hunter2"), (ACCESS_KEY, "hunter2")] {
+        let builder = places::s3::output(&server).option("s3", "access_key_id", access);
         let output = builder.option("s3", "secret_access_key", secret).build();
         let errors =
             [put(&output, "key", "text").await.unwrap_err(), output.stat(&at("key")).await.unwrap_err(), {
@@ -177,7 +176,7 @@ async fn wrong_credentials_are_denied_with_advice_and_without_the_secret() {
 #[tokio::test]
 async fn a_missing_bucket_is_said_to_be_missing() {
     let server = S3Server::start();
-    let output = server.builder().build();
+    let output = places::s3::output(&server).build();
     let place = Location::Uri("s3://no-such-bucket/key".into());
     for length in [3, CHUNK + 1] {
         let part = output.open_part(&place, OpenMode::Create).await.unwrap().unwrap();
@@ -202,9 +201,9 @@ async fn a_service_without_settings_says_what_is_missing() {
 
 #[tokio::test]
 async fn a_server_that_is_away_is_worth_another_try() {
-    let gone = S3Server::start().endpoint.clone();
+    let gone = S3Server::start().endpoint().to_owned();
     let server = S3Server::start();
-    let output = server.builder().option("s3", "endpoint", gone).build();
+    let output = places::s3::output(&server).option("s3", "endpoint", gone).build();
     let error = put(&output, "key", "text").await.unwrap_err();
     assert!(error.is_temporary() && error.kind() == ErrorKind::Network, "{error}");
 }

@@ -20,7 +20,7 @@
 //! | part | default | feature | others |
 //! |---|---|---|---|
 //! | [`connection`] | reqwest | `reqwest` | `isahc`, your own |
-//! | [`output`] | local files | `file` | your own |
+//! | [`output`] | local files | `file` | `uri` (S3 and others), your own |
 //! | [`store`] | SQLite | `sqlite` | `memory`, `sled`, your own |
 //! | [`strategy`] | OkDownload's | | your own |
 //! | [`monitor`] | none | | your own |
@@ -44,6 +44,8 @@ pub mod output {
     pub use okdownload_output::*;
     #[cfg(feature = "file")]
     pub use okdownload_output_file::*;
+    #[cfg(feature = "uri")]
+    pub use okdownload_output_uri::{UriOutput, UriOutputBuilder, opendal};
 }
 
 /// How a place to keep breakpoints in is plugged in.

@@ -5,10 +5,12 @@ mod common;
 
 use std::num::NonZeroU32;
 use std::os::unix::fs::FileExt;
+use std::time::Duration;
 
 use common::{MIB, Place, assert_content, tagged};
 use okdownload::ResumeFailedCause;
 use okdownload::prelude::*;
+use okdownload::store::{Change, CommitLevel, DownloadStore, SqliteStore};
 use okdownload_testkit::server::{Body, Gate, Reply, Resource};
 
 const SIZE: u64 = 12 * MIB;
@@ -215,4 +217,32 @@ async fn a_completion_that_died_after_the_rename_is_complete() {
     assert_eq!(place.server.requests().len(), 0);
     let (end, _) = again(&place, one_connection(&place)).await;
     assert_eq!((end.cause, place.server.requests().len()), (EndCause::Completed, 0));
+}
+
+#[tokio::test]
+async fn a_breakpoint_that_is_removed_under_a_running_task_comes_back() {
+    let place = Place::new().await;
+    let body = Body::pattern(9, SIZE);
+    place.server.serve("/a", tagged(body.clone()));
+    let [first, second] = [Gate::new(), Gate::new()];
+    let reply = Reply::resource().gate_after(SIZE / 4, &first).gate_after(SIZE / 2, &second);
+    place.server.script("/a", [reply]);
+    // Seldom, so that the record at the end is the first one after the removal.
+    let ok = place.builder().record_interval(Duration::from_secs(1)).build().unwrap();
+    let handle = ok.task(one_connection(&place)).enqueue();
+    handle.progress().wait_for(|progress| progress.written == SIZE / 4).await.unwrap();
+    let other = SqliteStore::new(place.directory.path().join("state/test.db"));
+    assert!(other.breakpoint(handle.id()).await.unwrap().is_some());
+    other.commit(vec![Change::RemoveBreakpoint(handle.id())], CommitLevel::Process).await.unwrap();
+    other.close().await.unwrap();
+    first.open();
+    second.reached().await;
+    handle.cancel();
+    let end = handle.await;
+    assert!(end.cause == EndCause::Canceled && end.error.is_none(), "{end:?}");
+    assert!(end.fetched > SIZE / 4);
+    ok.shutdown().await.unwrap();
+    let (again, _) = again(&place, one_connection(&place)).await;
+    assert_eq!((again.cause, again.resumed), (EndCause::Completed, end.fetched));
+    assert_content(&place.path("a"), &body);
 }
