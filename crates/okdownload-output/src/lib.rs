@@ -234,6 +234,12 @@ pub trait OutputStream: Debug + Send + Sync + 'static {
     /// or is taken by a directory; the part is kept.
     async fn commit(&self, to: &Location, options: CommitOptions) -> Result<()>;
 
+    /// Asks the call under way to end soon, if only with an error: all that this part holds will be thrown away. After
+    /// it, core calls nothing but `abort` or `close`. It waits for nothing, and may come at any time.
+    ///
+    /// By default it does nothing, which suits a place where no call takes long.
+    fn interrupt(&self) {}
+
     /// Closes the part and removes it.
     ///
     /// # Errors
