@@ -163,7 +163,7 @@ async fn a_file_uri_is_a_path() {
 #[tokio::test]
 async fn http2_is_a_choice() {
     for backend in ["reqwest", "isahc"] {
-        for (options, connections) in [(&[][..], 4), (&["--http2"][..], 1)] {
+        for options in [&[][..], &["--http2"]] {
             let place = Place::around(Server::start_http2().await.unwrap());
             let body = Body::pattern(9, 32 * MIB);
             place.server.serve("/a", tagged(&body).rate(16 * MIB));
@@ -174,7 +174,9 @@ async fn http2_is_a_choice() {
             place.assert_content("a", &body);
             let used: std::collections::BTreeSet<_> =
                 place.server.requests().iter().map(|request| request.connection).collect();
-            assert_eq!(used.len(), connections, "{backend} {options:?}");
+            // One that was not yet free again may have been replaced by another.
+            let expected = if options.is_empty() { 4..=8 } else { 1..=1 };
+            assert!(expected.contains(&used.len()), "{backend} {options:?}: {}", used.len());
         }
     }
 }

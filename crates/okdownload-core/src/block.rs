@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use okdownload_connection::Connected;
 use okdownload_monitor::Event;
-use okdownload_output::OutputStream;
+use okdownload_output::{OutputCapability, OutputStream};
 use okdownload_strategy::ResponseVerdict;
 use okdownload_types::{ByteRange, Error, ErrorKind, ResourceVersion, ResumeFailedCause};
 use tokio_util::sync::CancellationToken;
@@ -24,6 +24,8 @@ use crate::writer::{Write, Writer};
 pub(crate) struct Transfer {
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) stream: Arc<dyn OutputStream>,
+    /// What the output can do at this place.
+    pub(crate) output: OutputCapability,
     /// For a stream that takes bytes in order: what puts them into it, and how far ahead of it is fetched.
     pub(crate) in_order: Option<(Arc<InOrder>, Ahead)>,
     /// The version that every response must be of.

@@ -9,12 +9,13 @@
 //! The steps around the final name are in `settle.rs`, those around the part in `open.rs`. Nothing is decided here that
 //! a pure function could decide: see `resume`, `plan`, `existing`, and the strategies.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use okdownload_monitor::Event;
-use okdownload_output::{CommitOptions, OutputStream, OutputStreamFactory, Stat};
+use okdownload_output::{CommitOptions, OutputCapability, OutputStream, OutputStreamFactory, Stat};
 use okdownload_store::{Change, CommitLevel, DownloadStore};
 use okdownload_strategy::{BlockFacts, NameFacts, ProcessFileStrategy, ResponseVerdict};
 use okdownload_types::{
@@ -27,6 +28,7 @@ use crate::connect::{Answer, Step, connect, unfit};
 use crate::finish;
 use crate::in_order::{Ahead, InOrder};
 use crate::ledger::Ledger;
+use crate::open::is_resumable;
 use crate::order::Recorder;
 use crate::plan;
 use crate::request::Ask;
@@ -96,6 +98,7 @@ enum Attempt {
 /// A part that is open, and the breakpoint that it belongs to.
 pub(crate) struct Opened {
     pub(crate) stream: Arc<dyn OutputStream>,
+    pub(crate) output: OutputCapability,
     pub(crate) info: BreakpointInfo,
 }
 
@@ -146,6 +149,10 @@ impl Call<'_> {
     /// What the store knows of this task.
     async fn recall(&mut self) -> Result<Known> {
         let id = self.run.task.id();
+        if !self.run.is_kept() {
+            let location = self.run.task.target().named().cloned();
+            return Ok(Known { location, ..Known::default() });
+        }
         self.env.recorder.told(id).await?;
         let store = self.env.recorder.store();
         let breakpoint = store.breakpoint(id).await?;
@@ -175,16 +182,16 @@ impl Call<'_> {
 
     /// Goes on with what an earlier run has left.
     async fn go_on(&mut self, known: &Known, opened: Opened) -> Result<Attempt> {
-        let Opened { stream, mut info } = opened;
+        let Opened { stream, output, mut info } = opened;
         self.figures.resumed = info.written();
         let version = info.version();
         let mut facts = BlockFacts::new(info.total.unwrap_or(u64::MAX));
         facts.remaining = info.blocks.iter().filter_map(BlockInfo::remaining).sum();
-        facts.seekable = self.env.output.capability(&info.location).seek;
+        facts.seekable = output.seek;
         let connections = self.connections(facts, &version);
         info.blocks = plan::resume(&info.blocks, connections, self.run.strategy().smallest_block());
         let ledger = Arc::new(Ledger::new(info));
-        let transfer = self.transfer(ledger, stream, version.clone(), None);
+        let transfer = self.transfer(ledger, (stream, output), version.clone(), None);
         let Some(block) = transfer.ledger.claim() else {
             return self.fetch(known, transfer, None, 0).await;
         };
@@ -231,13 +238,12 @@ impl Call<'_> {
             (answer, version) = self.whole_answer().await?;
         }
         let partial = answer.connected.head().status == 206;
-        let opened = self.open_fresh(known, &location, &version).await?;
+        let Opened { stream, output, mut info } = self.open_fresh(known, &location, &version).await?;
         let mut facts = BlockFacts::new(version.total.unwrap_or(u64::MAX));
         facts.accepts_ranges = partial;
-        facts.seekable = self.env.output.capability(&location).seek;
+        facts.seekable = output.seek;
         let connections = self.connections(facts, &version);
-        let ahead = (!facts.seekable).then(|| Ahead::of(connections));
-        let mut info = opened.info;
+        let ahead = (!output.seek).then(|| Ahead::of(connections));
         let probed = if partial { PROBE } else { version.total.unwrap_or(0) };
         info.blocks = match (version.total, ahead) {
             (Some(total), Some(ahead)) => plan::in_order(total, ahead.piece),
@@ -247,7 +253,7 @@ impl Call<'_> {
             (None, _) => vec![BlockInfo::new(0, None)],
         };
         let ledger = Arc::new(Ledger::new(info));
-        let transfer = self.transfer(ledger, opened.stream, version, ahead);
+        let transfer = self.transfer(ledger, (stream, output), version, ahead);
         if let Err(error) = self.make_room(&transfer, &location).await {
             return self.leave(&transfer, error).await;
         }
@@ -331,8 +337,8 @@ impl Call<'_> {
         first: Option<(Scope, Option<Answer>)>,
         connections: usize,
     ) -> Result<Attempt> {
-        let kept = self.run.room.is_none();
-        self.env.recorder.watch(self.run.task.id(), shared.ledger.clone(), self.run.hub.clone(), kept);
+        let (ledger, hub) = (shared.ledger.clone(), self.run.hub.clone());
+        self.env.recorder.watch(self.run.task.id(), ledger, hub, self.run.is_kept());
         // Of what goes to an output in order, nothing is claimed before it is whole.
         let claims = shared.in_order.is_none() && self.is_durable();
         let sync_every = claims.then_some(self.env.sync_interval);
@@ -356,7 +362,7 @@ impl Call<'_> {
 
     async fn begin_anew(&mut self, transfer: &Transfer, how: Attempt) -> Result<Attempt> {
         self.unwatch().await;
-        if self.is_resumable(transfer) { transfer.stream.close() } else { transfer.stream.abort() }.await?;
+        if is_resumable(transfer.output) { transfer.stream.close() } else { transfer.stream.abort() }.await?;
         Ok(how)
     }
 
@@ -365,7 +371,9 @@ impl Call<'_> {
     /// The order is the promise: all counters told, digest, the user's check, data synced, renamed, name synced; only
     /// then may anybody say that it is complete.
     async fn finish(&mut self, known: &Known, transfer: &Transfer) -> Result<Attempt> {
-        if let Err(error) = self.env.recorder.record().await {
+        if self.run.is_kept()
+            && let Err(error) = self.env.recorder.record().await
+        {
             return self.leave(transfer, error).await;
         }
         let info = transfer.ledger.info();
@@ -387,20 +395,18 @@ impl Call<'_> {
             return self.leave(transfer, error).await;
         }
         self.env.recorder.forget(info.id);
-        let change = match finish::record(self, &info).await {
-            Some(record) => Change::Complete(record),
-            None => Change::RemoveBreakpoint(info.id),
-        };
-        self.env.recorder.defer(change);
+        match finish::record(self, &info).await {
+            Some(record) => self.env.recorder.defer(Change::Complete(record)),
+            None => self.drop_breakpoint(),
+        }
         Ok(Attempt::Complete)
     }
 
     /// Ends a run whose part has the wrong digest: nothing of it can be used. Bytes of an earlier run may be to blame,
     /// so then it starts over; those of one fresh response are what the server has.
     async fn drop_part(&mut self, transfer: &Transfer, error: Error) -> Result<Attempt> {
-        let id = self.run.task.id();
-        self.env.recorder.forget(id);
-        self.env.recorder.defer(Change::RemoveBreakpoint(id));
+        self.env.recorder.forget(self.run.task.id());
+        self.drop_breakpoint();
         transfer.stream.abort().await?;
         if self.figures.resumed > 0 {
             Ok(Attempt::StartOver(ResumeFailedCause::DigestMismatch))
@@ -412,8 +418,8 @@ impl Call<'_> {
     /// Ends a run that failed: what is there is recorded and kept; an empty part is not.
     async fn leave<T>(&mut self, transfer: &Transfer, error: Error) -> Result<T> {
         self.unwatch().await;
-        let closed = if transfer.ledger.written() == 0 || !self.is_resumable(transfer) {
-            self.env.recorder.defer(Change::RemoveBreakpoint(self.run.task.id()));
+        let closed = if transfer.ledger.written() == 0 || !is_resumable(transfer.output) {
+            self.drop_breakpoint();
             transfer.stream.abort().await
         } else {
             transfer.stream.close().await
@@ -424,11 +430,10 @@ impl Call<'_> {
         Err(error)
     }
 
-    /// Whether a later run can go on with what this one leaves.
-    fn is_resumable(&self, transfer: &Transfer) -> bool {
-        let info = transfer.ledger.info();
-        let output = self.env.output.capability(&info.location);
-        output.seek && output.resume
+    fn drop_breakpoint(&self) {
+        if self.run.is_kept() {
+            self.env.recorder.defer(Change::RemoveBreakpoint(self.run.task.id()));
+        }
     }
 
     async fn unwatch(&self) {
@@ -440,16 +445,20 @@ impl Call<'_> {
     fn transfer(
         &self,
         ledger: Arc<Ledger>,
-        stream: Arc<dyn OutputStream>,
+        (stream, output): (Arc<dyn OutputStream>, OutputCapability),
         version: ResourceVersion,
         ahead: Option<Ahead>,
     ) -> Transfer {
         let digest = self.run.task.digest();
-        let in_order = ahead.map(|ahead| (Arc::new(InOrder::new(stream.clone(), digest)), ahead));
+        let in_order = |ahead| {
+            let in_order = InOrder::new(stream.clone(), digest, self.run.stop.clone());
+            (Arc::new(in_order), ahead)
+        };
         Transfer {
             ledger,
+            in_order: ahead.map(in_order),
             stream,
-            in_order,
+            output,
             spliceable: self.is_spliceable(&version),
             version,
             halt: self.run.stop.child_token(),
@@ -458,15 +467,15 @@ impl Call<'_> {
     }
 
     /// How many connections to use.
-    fn connections(&self, mut facts: BlockFacts, version: &ResourceVersion) -> std::num::NonZeroU32 {
+    fn connections(&self, mut facts: BlockFacts, version: &ResourceVersion) -> NonZeroU32 {
         facts.wanted = self.run.task.connection_count();
         facts.spliceable = self.is_spliceable(version);
         let mut strategy = self.run.strategy();
-        if version.total.is_some() && strategy.multi_block(&facts) {
-            strategy.block_count(&facts)
-        } else {
-            std::num::NonZeroU32::MIN
+        if version.total.is_none() || !strategy.multi_block(&facts) {
+            return NonZeroU32::MIN;
         }
+        let wanted = strategy.block_count(&facts);
+        if facts.seekable { wanted } else { wanted.min(Ahead::MOST_CONNECTIONS) }
     }
 
     /// Whether bytes of several responses may be put together.

@@ -10,16 +10,21 @@ use crate::existing::nanoseconds;
 /// Checks the part by all that is known: its length, the user's digest, the user's own check.
 pub(crate) async fn verify(call: &mut Call<'_>, transfer: &Transfer, info: &BreakpointInfo) -> Result<()> {
     let length = info.written();
-    if info.total != Some(length) {
+    let (written, digest) = match &transfer.in_order {
+        Some((in_order, _)) => in_order.finish().await,
+        None => (length, None),
+    };
+    if info.total != Some(length) || written != length {
         return Err(Error::new(ErrorKind::Unexpected, "a part that is not whole was taken for whole"));
     }
-    if let Some(expected) = call.run.task.digest() {
-        match &transfer.in_order {
-            Some((in_order, _)) => digest::compare(expected, in_order.digest().await)?,
-            None => digest::check(call.run, transfer.stream.as_ref(), length, expected).await?,
-        }
+    match call.run.task.digest() {
+        Some(expected) if transfer.in_order.is_some() => digest::compare(expected, digest)?,
+        Some(expected) => digest::check(call.run, transfer.stream.as_ref(), length, expected).await?,
+        None => {}
     }
-    call.process.check(&call.run.task, &info.part).await?;
+    if call.run.is_kept() {
+        call.process.check(&call.run.task, &info.part).await?;
+    }
     if call.run.stop.is_cancelled() { Err(crate::run::canceled()) } else { Ok(()) }
 }
 
@@ -28,7 +33,7 @@ pub(crate) async fn record(call: &Call<'_>, info: &BreakpointInfo) -> Option<Com
     let mut record = CompletionRecord::new(info.id, info.url.clone(), info.location.clone(), info.written());
     record.validators = info.validators.clone();
     // The time that the file really has: not every file system keeps the one that was set.
-    record.modified = match call.env.output.stat(&info.location).await {
+    record.modified = match call.run.or_stop(call.env.output.stat(&info.location)).await.flatten() {
         Ok(file) => file?.modified.and_then(nanoseconds),
         Err(error) => {
             tracing::warn!(%error, "a finished file cannot be looked at; it will be asked about again");

@@ -9,8 +9,10 @@ use bytes::Bytes;
 use okdownload_output::OutputStream;
 use okdownload_types::{Digest, Result};
 use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
 
 use crate::digest::Hash;
+use crate::run::canceled;
 
 /// How far connections fetch ahead of an output that takes bytes in order.
 ///
@@ -26,17 +28,19 @@ pub(crate) struct Ahead {
 }
 
 impl Ahead {
-    /// Larger pieces mean fewer requests, smaller ones less memory: the window of any number of connections is some
-    /// 64 MiB at most, as long as a piece is not less than 1 MiB for that.
+    /// More connections would make the window larger, or the pieces too small.
+    pub(crate) const MOST_CONNECTIONS: NonZeroU32 = NonZeroU32::MIN.saturating_add(63);
+
+    /// Larger pieces mean fewer requests, smaller ones less memory: the window of up to
+    /// [`MOST_CONNECTIONS`](Self::MOST_CONNECTIONS) is some 64 MiB at most.
     pub(crate) fn of(connections: NonZeroU32) -> Self {
         const PIECE: u64 = 4 << 20;
-        const SMALLEST: u64 = 1 << 20;
         const ALL: u64 = 64 << 20;
         let connections = u64::from(connections.get());
         if connections == 1 {
             return Self { piece: u64::MAX, window: u64::MAX };
         }
-        let piece = (ALL / connections).clamp(SMALLEST, PIECE);
+        let piece = (ALL / connections).min(PIECE);
         Self { piece, window: piece * (connections + 1) }
     }
 }
@@ -44,6 +48,8 @@ impl Ahead {
 /// Writes what follows on what is written, and keeps what does not yet.
 pub(crate) struct InOrder {
     stream: Arc<dyn OutputStream>,
+    /// Cancelled when the run is to stop: what waits need not be written then, for nothing of it is kept.
+    stop: CancellationToken,
     line: Mutex<Line>,
 }
 
@@ -54,13 +60,23 @@ struct Line {
     early: BTreeMap<u64, Vec<Bytes>>,
     /// Over what is written: it can't be read again.
     hash: Option<Hash>,
+    /// Whether a write failed: what comes behind it has no place any more.
+    failed: bool,
 }
 
 impl InOrder {
     /// Digests along the way if there is one to be compared with.
-    pub(crate) fn new(stream: Arc<dyn OutputStream>, expected: Option<&Digest>) -> Self {
+    pub(crate) fn new(
+        stream: Arc<dyn OutputStream>,
+        expected: Option<&Digest>,
+        stop: CancellationToken,
+    ) -> Self {
         let hash = expected.map(|digest| Hash::new(digest.algorithm()));
-        Self { stream, line: Mutex::new(Line { front: 0, early: BTreeMap::new(), hash }) }
+        Self {
+            stream,
+            stop,
+            line: Mutex::new(Line { front: 0, early: BTreeMap::new(), hash, failed: false }),
+        }
     }
 
     /// Takes bytes over, and writes all that can be written now. When all bytes of a resource were taken over, all are
@@ -70,19 +86,39 @@ impl InOrder {
         line.early.insert(offset, data);
         loop {
             let front = line.front;
+            if line.failed || self.stop.is_cancelled() {
+                line.early.clear();
+                return Err(canceled());
+            }
             let Some(data) = line.early.remove(&front) else { return Ok(()) };
             if let Some(hash) = &mut line.hash {
                 data.iter().for_each(|bytes| hash.update(bytes));
             }
             let length: u64 = data.iter().map(|bytes| bytes.len() as u64).sum();
-            self.stream.write_at(front, data).await?;
+            let written = self.write_or_interrupt(front, data).await;
+            line.failed = written.is_err();
+            written?;
             line.front += length;
+            // The next one may be at hand, and the output may take it at once; others want to run too.
+            tokio::task::yield_now().await;
         }
     }
 
-    /// The digest over all that was written; `None` if none was asked for.
-    pub(crate) async fn digest(&self) -> Option<Digest> {
-        self.line.lock().await.hash.take().and_then(Hash::finish)
+    async fn write_or_interrupt(&self, offset: u64, data: Vec<Bytes>) -> Result<()> {
+        let write = self.stream.write_at(offset, data);
+        tokio::pin!(write);
+        tokio::select! {
+            biased;
+            written = &mut write => return written,
+            () = self.stop.cancelled() => self.stream.interrupt(),
+        }
+        write.await
+    }
+
+    /// How many bytes were written, and the digest over them if one was asked for.
+    pub(crate) async fn finish(&self) -> (u64, Option<Digest>) {
+        let mut line = self.line.lock().await;
+        (line.front, line.hash.take().and_then(Hash::finish))
     }
 }
 
@@ -98,15 +134,9 @@ mod tests {
 
     #[test]
     fn the_window_is_bounded() {
-        for (connections, piece, window) in [
-            (1, u64::MAX, u64::MAX),
-            (2, 4, 12),
-            (4, 4, 20),
-            (16, 4, 68),
-            (32, 2, 66),
-            (64, 1, 65),
-            (128, 1, 129),
-        ] {
+        for (connections, piece, window) in
+            [(1, u64::MAX, u64::MAX), (2, 4, 12), (4, 4, 20), (16, 4, 68), (32, 2, 66), (64, 1, 65)]
+        {
             let mib = |count: u64| count.saturating_mul(1 << 20);
             let expected = Ahead { piece: mib(piece), window: mib(window) };
             assert_eq!(Ahead::of(NonZeroU32::new(connections).unwrap()), expected, "{connections}");

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use okdownload_output::{OpenMode, OutputStream};
+use okdownload_output::{OpenMode, OutputCapability, OutputStream};
 use okdownload_store::{Change, CommitLevel, DownloadStore, Remit};
 use okdownload_types::{
     BreakpointInfo, Error, ErrorKind, Location, ResourceVersion, Result, ResumeFailedCause,
@@ -19,7 +19,7 @@ impl Call<'_> {
         mut info: BreakpointInfo,
     ) -> Result<Result<Opened, ResumeFailedCause>> {
         let output = self.env.output.capability(&info.location);
-        if !output.resume || !output.seek {
+        if !is_resumable(output) {
             return Ok(Err(ResumeFailedCause::OutputStreamNotSupport));
         }
         if self.run.task.method() != http::Method::GET {
@@ -47,7 +47,7 @@ impl Call<'_> {
                     self.env.recorder.commit(vec![Change::Put(info.clone())], self.commit_level()).await?;
                 }
                 self.settle_written(&mut info, stream.as_ref()).await?;
-                Ok(Ok(Opened { stream, info }))
+                Ok(Ok(Opened { stream, output, info }))
             }
             Err(cause) => {
                 stream.close().await?;
@@ -88,7 +88,16 @@ impl Call<'_> {
         location: &Location,
         version: &ResourceVersion,
     ) -> Result<Opened> {
-        let part = if self.env.output.capability(location).hides_parts {
+        let output = self.env.output.capability(location);
+        if self.run.task.digest().is_some() && output.seek && !output.read {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "what this output has taken cannot be read again",
+            )
+            .with_context("location", location)
+            .with_advice("download it without a digest, or to another place"));
+        }
+        let part = if output.hides_parts {
             location.clone()
         } else {
             let name = location.file_name().unwrap_or_default();
@@ -103,7 +112,7 @@ impl Call<'_> {
         info.boot = self.env.output.boot_id().await;
         info.needs_credentials = self.run.task.needs_credentials();
         match self.take_back_claims(known, &info, dropped).await {
-            Ok(()) => Ok(Opened { stream, info }),
+            Ok(()) => Ok(Opened { stream, output, info }),
             Err(error) => {
                 stream.abort().await?;
                 Err(error)
@@ -142,6 +151,9 @@ impl Call<'_> {
         info: &BreakpointInfo,
         dropped: u64,
     ) -> Result<()> {
+        if !self.run.is_kept() {
+            return Ok(());
+        }
         let store = self.env.recorder.store();
         let mut others = store.breakpoints_at(&info.location).await?;
         others.retain(|claim| claim.id != info.id);
@@ -164,7 +176,7 @@ impl Call<'_> {
     /// Makes sure that there is space for what is missing.
     pub(crate) async fn make_room(&mut self, transfer: &Transfer, location: &Location) -> Result<()> {
         let Some(total) = transfer.version.total.filter(|total| *total > PROBE) else { return Ok(()) };
-        let free = self.env.output.free_space(location).await?;
+        let free = self.run.or_stop(self.env.output.free_space(location)).await??;
         if let Some(free) = free.filter(|free| *free < total) {
             return Err(Error::new(ErrorKind::NoSpace, "there is not enough space")
                 .with_context("needed", total)
@@ -179,4 +191,9 @@ impl Call<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether a later run can go on with what an earlier one left.
+pub(crate) fn is_resumable(output: OutputCapability) -> bool {
+    output.seek && output.resume
 }

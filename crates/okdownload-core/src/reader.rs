@@ -23,7 +23,7 @@ const FULL: u64 = 1 << 20;
 
 /// The bytes of a download in order, while they come: [`TaskRequest::into_reader`](crate::TaskRequest::into_reader).
 ///
-/// Several connections fetch ahead, in pieces of 1 to 4 MiB and within a window of some 64 MiB at most; who reads slowly
+/// Several connections fetch ahead, in pieces of 1 to 4 MiB and within a window of some 64 MiB; who reads slowly
 /// slows them down. The bytes end without an error only after the download has completed, its digest included, if
 /// there is one: what was read before that is not yet known to be right. Bytes that were handed out can't be taken back, so
 /// a resource that changes on the way is an error. Dropping the reader cancels the download.
@@ -69,13 +69,18 @@ impl DownloadReader {
         {
             self.ending = Ending::Over(Box::new(end));
         }
-        if let Poll::Ready(Some(chunk)) = self.chunks.poll_recv(context) {
-            self.room.taken(chunk.len());
-            return Poll::Ready(Ok(Some(chunk)));
-        }
-        match &self.ending {
-            Ending::Awaited(_) => Poll::Pending,
-            Ending::Over(end) => Poll::Ready((**end).clone().into_result().map(|_| None)),
+        let chunk = match &self.ending {
+            Ending::Awaited(_) => ready!(self.chunks.poll_recv(context)),
+            // `poll_recv` may be pending although there are chunks, to let other tasks run.
+            Ending::Over(_) => self.chunks.try_recv().ok(),
+        };
+        match (chunk, &self.ending) {
+            (Some(chunk), _) => {
+                self.room.taken(chunk.len());
+                Poll::Ready(Ok(Some(chunk)))
+            }
+            (None, Ending::Awaited(_)) => Poll::Pending,
+            (None, Ending::Over(end)) => Poll::Ready((**end).clone().into_result().map(|_| None)),
         }
     }
 }

@@ -91,6 +91,11 @@ impl Run {
         self.task.trust_length() || self.task.digest().is_some()
     }
 
+    /// Whether it goes to a place, where it can be found again. What goes to a reader does not.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.room.is_none()
+    }
+
     /// Waits for `future`, but not after the run was told to stop.
     pub(crate) async fn or_stop<T>(&self, future: impl Future<Output = T>) -> Result<T> {
         tokio::select! {

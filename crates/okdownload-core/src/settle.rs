@@ -14,7 +14,7 @@ impl Call<'_> {
     /// Looks at what has the final name. Returns whether nothing is left to do.
     pub(crate) async fn settle(&mut self, known: &mut Known, location: Location) -> Result<bool> {
         self.figures.location = Some(location.clone());
-        let Some(file) = self.env.output.stat(&location).await? else {
+        let Some(file) = self.run.or_stop(self.env.output.stat(&location)).await?? else {
             known.location = Some(location);
             return Ok(false);
         };
@@ -104,7 +104,8 @@ impl Call<'_> {
         let name = first.file_name().unwrap_or_default();
         for attempt in 1..=MOST {
             let other = taken.with_file_name(&self.process.numbered_name(&name, attempt));
-            if self.env.output.stat(&other).await?.is_none() && (self.claim)(&other).is_ok() {
+            let found = self.run.or_stop(self.env.output.stat(&other)).await??;
+            if found.is_none() && (self.claim)(&other).is_ok() {
                 return Ok(other);
             }
         }

@@ -115,6 +115,8 @@ pub type Consumer = Box<dyn FnMut(&[u8]) + Send>;
 /// # Contract
 /// - No call blocks its caller: what waits for a disk waits elsewhere.
 /// - Several calls may run at a time, also for one location.
+/// - The futures of questions ([`stat`](OutputStreamFactory::stat), [`free_space`](OutputStreamFactory::free_space)) may
+///   be dropped.
 /// - Every error's kind is chosen with care: [`NoSpace`](okdownload_types::ErrorKind::NoSpace) for a full disk or a
 ///   used-up quota, [`PermissionDenied`](okdownload_types::ErrorKind::PermissionDenied),
 ///   [`FileBusy`](okdownload_types::ErrorKind::FileBusy) for a part that someone else has open.

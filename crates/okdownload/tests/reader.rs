@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use common::{MIB, Place, tagged};
 use okdownload::prelude::*;
+use okdownload::strategy::ProcessFileStrategy;
 use okdownload::{DownloadReader, DownloadTaskBuilder};
 use okdownload_testkit::server::{Body, Reply, Resource};
 use tokio::io::AsyncReadExt;
@@ -114,4 +115,48 @@ async fn who_does_not_read_slows_it_down_and_can_cancel() {
     drop(reader);
     let end = tokio::time::timeout(Duration::from_secs(5), handle.wait()).await.unwrap();
     assert_eq!(end.cause, EndCause::Canceled);
+}
+
+#[tokio::test]
+async fn many_small_chunks_are_all_handed_out_after_the_end() {
+    let place = Place::new().await;
+    let body = Body::pattern(10, 900_000);
+    place.server.serve("/a", tagged(body.clone()).chunked().chunk_size(2048));
+    let mut reader = open(&place.engine(), place.task("/a", "a"));
+    assert_eq!(reader.handle().wait().await.cause, EndCause::Completed);
+    // More of them than a task may take before it has to let others run.
+    let reading = tokio::spawn(async move {
+        let (mut bytes, mut chunks) = (Vec::new(), 0);
+        while let Some(chunk) = reader.chunk().await.unwrap() {
+            bytes.extend_from_slice(&chunk);
+            chunks += 1;
+        }
+        (bytes, chunks)
+    });
+    let (bytes, chunks) = reading.await.unwrap();
+    assert!(chunks > 200, "{chunks}");
+    assert!(bytes.len() as u64 == body.len() && body.matches(0, &bytes), "{}", bytes.len());
+}
+
+#[tokio::test]
+async fn a_reader_needs_no_store_and_no_file() {
+    /// Looks at files only.
+    #[derive(Debug, Clone)]
+    struct Looks;
+    #[async_trait::async_trait]
+    impl ProcessFileStrategy for Looks {
+        async fn check(&mut self, _: &DownloadTask, part: &okdownload::Location) -> Result<()> {
+            panic!("there is no file at {part}");
+        }
+    }
+    let place = Place::new().await;
+    let body = Body::pattern(11, 3 * MIB);
+    place.server.serve("/a", tagged(body.clone()));
+    // A directory stands where the database would be.
+    let store = place.directory.path().join("store.db");
+    std::fs::create_dir(&store).unwrap();
+    let builder = place.builder().download_store(okdownload::store::SqliteStore::new(store));
+    let ok = builder.process_file_strategy(Looks).build().unwrap();
+    let bytes = read(open(&ok, place.task("/a", "a"))).await.unwrap();
+    assert!(bytes.len() as u64 == body.len() && body.matches(0, &bytes));
 }
