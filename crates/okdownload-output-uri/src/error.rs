@@ -173,6 +173,11 @@ pub(crate) fn elsewhere(from: &Location, to: &Location) -> Error {
     .with_context("location", to)
 }
 
+/// The bytes are not wanted any more.
+pub(crate) fn interrupted(location: &Location) -> Error {
+    Error::new(ErrorKind::Canceled, "the upload was interrupted").with_context("location", location)
+}
+
 /// A call after one that failed and left nothing to go on with.
 pub(crate) fn broken(location: &Location) -> Error {
     Error::new(ErrorKind::Io, "the upload has failed already").with_context("location", location)

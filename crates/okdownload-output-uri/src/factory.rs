@@ -10,6 +10,7 @@ use opendal::{EntryMode, ErrorKind as Native, Metadata, Operator};
 
 use crate::busy::OpenParts;
 use crate::error;
+use crate::interrupt::Interrupt;
 use crate::operators::{self, Operators};
 use crate::place::Remote;
 use crate::upload::{Object, Upload};
@@ -109,7 +110,7 @@ impl UriOutput {
         if mode == OpenMode::Existing {
             return Ok(None);
         }
-        let object = Object { operator, remote, location: part.clone() };
+        let object = Object { operator, remote, location: part.clone(), interrupt: Interrupt::default() };
         Ok(Some(Arc::new(Upload::new(object, claim, Arc::clone(&self.shared)))))
     }
 }

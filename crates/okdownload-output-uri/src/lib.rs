@@ -4,6 +4,7 @@ mod busy;
 mod chunk;
 mod error;
 mod factory;
+mod interrupt;
 mod operators;
 mod place;
 mod scheme;

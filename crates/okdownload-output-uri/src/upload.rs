@@ -10,10 +10,11 @@ use bytes::Bytes;
 use okdownload_output::{CommitOptions, Consumer, OutputStream};
 use okdownload_types::{FileIdentity, Location, Result};
 use opendal::options::{RenameOptions, WriteOptions};
-use opendal::{Buffer, Capability, EntryMode, ErrorKind as Native, Operator, Writer};
+use opendal::{Buffer, Capability, EntryMode, ErrorKind as Native, Metadata, Operator, Writer};
 
 use crate::busy::Claim;
 use crate::factory::{Shared, metadata};
+use crate::interrupt::Interrupt;
 use crate::place::Remote;
 use crate::{chunk, error, operators};
 
@@ -26,6 +27,7 @@ pub(crate) struct Object {
     pub(crate) operator: Operator,
     pub(crate) remote: Remote,
     pub(crate) location: Location,
+    pub(crate) interrupt: Interrupt,
 }
 
 /// The stream.
@@ -151,11 +153,17 @@ impl OutputStream for Upload {
                 return Err(error::elsewhere(&self.object.location, to));
             }
             inner.finish(&self.object).await?;
-            let _naming = self.shared.naming.lock().await;
+            let naming = async { Ok(self.shared.naming.lock().await) };
+            let _naming = self.object.unless_interrupted(naming).await?;
             self.object.rename(&remote.key, to, options.replace).await?;
         }
         inner.close();
         Ok(())
+    }
+
+    /// All that waits for the service ends, but for what gives the object its name: nobody would know whether it has it.
+    fn interrupt(&self) {
+        self.object.interrupt.ask();
     }
 
     async fn abort(&self) -> Result<()> {
@@ -173,6 +181,7 @@ impl OutputStream for Upload {
 impl Inner {
     /// That bytes can still be taken.
     fn check(&self, object: &Object) -> Result<()> {
+        object.check_interrupt()?;
         match self.state {
             State::Gathered(_) | State::Sending(_) => Ok(()),
             State::Sent | State::Failed(_) => Err(error::broken(&object.location)),
@@ -182,7 +191,7 @@ impl Inner {
 
     /// That it can still be given its name.
     fn check_sent(&self, object: &Object) -> Result<()> {
-        if matches!(self.state, State::Sent) { Ok(()) } else { self.check(object) }
+        if matches!(self.state, State::Sent) { object.check_interrupt() } else { self.check(object) }
     }
 
     fn close(&mut self) -> State {
@@ -215,17 +224,20 @@ impl Inner {
         let State::Gathered(gathered) = &mut self.state else { return Ok(()) };
         let gathered = std::mem::take(gathered);
         self.state = State::Failed(None);
-        let only_new = object.can_insist_on_new()
-            && metadata(&object.operator, &object.remote.key, &object.location).await?.is_none();
+        let only_new =
+            object.can_insist_on_new() && object.find(&object.remote.key, &object.location).await?.is_none();
         let chunk = chunk::size(self.expected, &object.capability());
-        self.state = State::Sending(object.start(chunk, only_new).await?);
+        self.state = State::Sending(object.unless_interrupted(object.start(chunk, only_new)).await?);
         self.send(object, gathered).await
     }
 
     async fn send(&mut self, object: &Object, data: Vec<Bytes>) -> Result<()> {
         let State::Sending(sending) = &mut self.state else { return Ok(()) };
-        let sent = sending.writer.write(Buffer::from(data)).await;
-        sent.map_err(|e| self.fail(error::at("cannot send the file", &object.location, &e)))
+        let sent = async {
+            let sent = sending.writer.write(Buffer::from(data)).await;
+            sent.map_err(|e| error::at("cannot send the file", &object.location, &e))
+        };
+        object.unless_interrupted(sent).await.map_err(|error| self.fail(error))
     }
 
     fn fail(&mut self, error: okdownload_types::Error) -> okdownload_types::Error {
@@ -272,8 +284,11 @@ impl Inner {
     async fn finish(&mut self, object: &Object) -> Result<()> {
         self.begin(object).await?;
         if let State::Sending(sending) = &mut self.state {
-            let finished = sending.writer.close().await;
-            finished.map_err(|e| self.fail(error::at("cannot finish the part", &object.location, &e)))?;
+            let finished = async {
+                let finished = sending.writer.close().await;
+                finished.map_err(|e| error::at("cannot finish the part", &object.location, &e))
+            };
+            object.unless_interrupted(finished).await.map_err(|error| self.fail(error))?;
             self.state = State::Sent;
         }
         Ok(())
@@ -283,6 +298,20 @@ impl Inner {
 impl Object {
     fn capability(&self) -> Capability {
         self.operator.info().capability()
+    }
+
+    fn check_interrupt(&self) -> Result<()> {
+        if self.interrupt.is_asked() { Err(error::interrupted(&self.location)) } else { Ok(()) }
+    }
+
+    /// Waits for the service, unless nobody wants that any more.
+    async fn unless_interrupted<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        self.interrupt.race(work).await.unwrap_or_else(|| Err(error::interrupted(&self.location)))
+    }
+
+    /// What stands at this key.
+    async fn find(&self, key: &str, location: &Location) -> Result<Option<Metadata>> {
+        self.unless_interrupted(metadata(&self.operator, key, location)).await
     }
 
     fn hides_parts(&self) -> bool {
@@ -332,7 +361,7 @@ impl Object {
 
     /// That nothing has this name that may not be replaced.
     async fn check_free(&self, key: &str, to: &Location, replace: bool) -> Result<()> {
-        match metadata(&self.operator, key, to).await? {
+        match self.find(key, to).await? {
             Some(found) if found.mode() == EntryMode::DIR => Err(error::directory(to)),
             Some(_) if !replace => Err(error::taken(to)),
             _ => Ok(()),

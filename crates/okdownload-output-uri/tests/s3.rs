@@ -10,6 +10,7 @@
 mod places;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use okdownload_output::{CommitOptions, OpenMode, OutputStream, OutputStreamFactory};
@@ -95,6 +96,93 @@ async fn nothing_is_left_of_an_upload_that_is_given_up() {
         assert_eq!(server.uploads(), [""; 0]);
         assert_eq!(server.keys(), [""; 0]);
     }
+}
+
+/// Two parts under way and one that waits for them, as none is answered.
+const MANY: usize = 4 * CHUNK + 1;
+
+/// Far longer than an end may take, and far shorter than the time-outs of the output.
+const SOON: Duration = Duration::from_secs(20);
+
+/// Writes a large object until the service keeps the answers to so many of these requests to itself, and interrupts it.
+async fn interrupt_at(server: &S3Server, part: &dyn OutputStream, request: &'static str, answers: usize) {
+    server.stall(request);
+    let writing = tokio::time::timeout(SOON, part.write_at(0, vec![bytes(MANY, 4)]));
+    let (written, ()) = tokio::join!(writing, async {
+        server.stalled(answers).await;
+        part.interrupt();
+    });
+    let error = written.expect("it ends soon").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Canceled, "{error}");
+}
+
+#[tokio::test]
+async fn a_write_that_waits_ends_when_it_is_interrupted() {
+    let server = S3Server::start();
+    let output = places::s3::output(&server).build();
+    for (request, answers) in [("head_object", 1), ("upload_part", 2)] {
+        let part = open(&output, "large").await;
+        interrupt_at(&server, &*part, request, answers).await;
+        part.abort().await.unwrap();
+        assert_eq!((server.uploads(), server.keys()), (vec![], vec![]), "{request}");
+    }
+}
+
+/// The service knows the upload, and we don't yet know its id.
+#[tokio::test]
+async fn an_upload_that_is_just_beginning_is_taken_back_too() {
+    let server = S3Server::start();
+    let output = places::s3::output(&server).build();
+    let part = open(&output, "large").await;
+    server.stall("create_multipart_upload");
+    // Whether it ends well makes no difference.
+    let (_, ()) = tokio::join!(part.write_at(0, vec![bytes(LARGE, 4)]), async {
+        server.stalled(1).await;
+        part.interrupt();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        server.go_on();
+    });
+    assert!(!server.uploads().is_empty());
+    part.abort().await.unwrap();
+    assert_eq!((server.uploads(), server.keys()), (vec![], vec![]));
+}
+
+#[tokio::test]
+async fn an_interrupted_upload_takes_no_further_call() {
+    let server = S3Server::start();
+    let output = places::s3::output(&server).build();
+    for length in [3, LARGE] {
+        let part = open(&output, "key").await;
+        write(&*part, &bytes(length, 5)).await;
+        part.interrupt();
+        let calls = [
+            part.write_at(length as u64, vec![bytes(MANY, 4)]).await,
+            part.commit(&at("key"), options(true)).await,
+        ];
+        for error in calls.map(Result::unwrap_err) {
+            assert_eq!(error.kind(), ErrorKind::Canceled, "{error}");
+        }
+        part.abort().await.unwrap();
+        assert_eq!((server.uploads(), server.keys()), (vec![], vec![]));
+    }
+}
+
+/// Else nobody would know whether the object is there.
+#[tokio::test]
+async fn an_upload_that_is_being_completed_is_not_interrupted() {
+    let server = S3Server::start();
+    let output = places::s3::output(&server).build();
+    let part = large(&output, "large", 6).await;
+    server.stall("complete_multipart_upload");
+    let (to, replace) = (at("large"), options(true));
+    let (committed, ()) = tokio::join!(part.commit(&to, replace), async {
+        server.stalled(1).await;
+        part.interrupt();
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        server.go_on();
+    });
+    committed.unwrap();
+    assert!(server.object("large").unwrap() == bytes(LARGE, 6));
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use async_trait::async_trait;
@@ -19,7 +20,7 @@ use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
 use s3s_fs::FileSystem;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
-use tokio::sync::{Mutex, oneshot};
+use tokio::sync::{Mutex, oneshot, watch};
 
 /// The only key that the server knows.
 pub const ACCESS_KEY: &str = "test-access-key";
@@ -33,6 +34,7 @@ pub const BUCKET: &str = "bucket";
 pub struct S3Server {
     root: TempDir,
     endpoint: String,
+    stall: Arc<Stall>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -47,10 +49,12 @@ impl S3Server {
         std::fs::create_dir(root.path().join(BUCKET)).expect("a bucket");
         let listener = listener().expect("a port");
         let endpoint = format!("http://{}", listener.local_addr().expect("its address"));
+        let stall = Arc::<Stall>::default();
         let objects = Flat {
             files: FileSystem::new(root.path()).expect("a place for objects"),
             root: root.path().to_owned(),
             one: Mutex::default(),
+            stall: Arc::clone(&stall),
         };
         let (stop, stopped) = oneshot::channel();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
@@ -62,12 +66,31 @@ impl S3Server {
                 }
             });
         });
-        Self { root, endpoint, stop: Some(stop), thread: Some(thread) }
+        Self { root, endpoint, stall, stop: Some(stop), thread: Some(thread) }
     }
 
     /// Where it is, as `http://127.0.0.1:PORT`.
     pub fn endpoint(&self) -> &str {
         &self.endpoint
+    }
+
+    /// From now on all requests of this kind (`upload_part`, `head_object` and so on) are carried out and not answered,
+    /// until [`go_on`](Self::go_on).
+    pub fn stall(&self, request: &'static str) {
+        self.stall.waiting.send_replace(0);
+        self.stall.request.send_replace(request);
+    }
+
+    /// Waits until so many answers are held back.
+    pub async fn stalled(&self, answers: usize) {
+        let mut waiting = self.stall.waiting.subscribe();
+        // The server's part of it is dropped with the server.
+        let _ = waiting.wait_for(|waiting| *waiting >= answers).await;
+    }
+
+    /// Answers.
+    pub fn go_on(&self) {
+        self.stall("");
     }
 
     /// An object's bytes.
@@ -135,6 +158,25 @@ struct Flat {
     files: FileSystem,
     root: PathBuf,
     one: Mutex<()>,
+    stall: Arc<Stall>,
+}
+
+/// Holds answers back.
+#[derive(Debug, Default)]
+struct Stall {
+    /// To requests of this name.
+    request: watch::Sender<&'static str>,
+    waiting: watch::Sender<usize>,
+}
+
+impl Stall {
+    async fn pass(&self, request: &'static str) {
+        if *self.request.borrow() == request {
+            self.waiting.send_modify(|waiting| *waiting += 1);
+            // It ends with the server.
+            let _ = self.request.subscribe().wait_for(|stalled| *stalled != request).await;
+        }
+    }
 }
 
 impl Flat {
@@ -151,9 +193,12 @@ macro_rules! flat {
         #[async_trait]
         impl S3 for Flat {
             $(async fn $request(&self, mut request: S3Request<$input>) -> S3Result<S3Response<$output>> {
-                let _one = self.one.lock().await;
+                let one = self.one.lock().await;
                 request.input.key = self.name(&request.input.bucket, &request.input.key)?;
-                self.files.$request(request).await
+                let answer = self.files.$request(request).await;
+                drop(one);
+                self.stall.pass(stringify!($request)).await;
+                answer
             })+
         }
     };

@@ -91,7 +91,8 @@ macro_rules! output_suite {
                 a_dropped_part_is_free_again
                 a_closed_part_stays_closed
                 a_closed_part_is_kept_or_given_up
-                an_aborted_part_is_gone;
+                an_aborted_part_is_gone
+                an_interrupted_part_is_gone;
             commit:
                 the_whole_file_gets_its_name
                 a_durable_file_gets_its_name

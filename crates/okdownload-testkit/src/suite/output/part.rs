@@ -144,3 +144,18 @@ pub async fn an_aborted_part_is_gone(fixture: &dyn OutputFixture) {
     assert_eq!(again.initial_length(), 0);
     again.abort().await.unwrap();
 }
+
+/// Whatever comes of the call that is interrupted, and of the next one, the part can be given up, and nothing is left.
+pub async fn an_interrupted_part_is_gone(fixture: &dyn OutputFixture) {
+    let bench = Bench::new(fixture);
+    let part = bench.part_of("done", "abc").await;
+    let (_, ()) = tokio::join!(write(&*part, 3, &["def"]), async {
+        part.interrupt();
+    });
+    let _ = write(&*part, 6, &["ghi"]).await;
+    part.interrupt();
+    part.abort().await.unwrap();
+    assert_eq!(fixture.names().await, [""; 0]);
+    let again = bench.part_of("done", "xyz").await;
+    assert_eq!((again.initial_length(), bench.finished(&*again).await), (0, b"xyz".to_vec()));
+}
