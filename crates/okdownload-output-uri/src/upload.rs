@@ -157,7 +157,7 @@ impl OutputStream for Upload {
             let _naming = self.object.unless_interrupted(naming).await?;
             self.object.rename(&remote.key, to, options.replace).await?;
         }
-        inner.close();
+        (inner.state, inner.claim) = (State::Closed, None);
         Ok(())
     }
 
@@ -168,7 +168,9 @@ impl OutputStream for Upload {
 
     async fn abort(&self) -> Result<()> {
         let mut inner = self.inner.lock().await;
-        let state = inner.close();
+        // Who opens the part next must not have it taken away.
+        let _claim = inner.claim.take();
+        let state = std::mem::replace(&mut inner.state, State::Closed);
         self.object.discard(state).await
     }
 
@@ -192,11 +194,6 @@ impl Inner {
     /// That it can still be given its name.
     fn check_sent(&self, object: &Object) -> Result<()> {
         if matches!(self.state, State::Sent) { object.check_interrupt() } else { self.check(object) }
-    }
-
-    fn close(&mut self) -> State {
-        self.claim = None;
-        std::mem::replace(&mut self.state, State::Closed)
     }
 
     /// Takes the next bytes.

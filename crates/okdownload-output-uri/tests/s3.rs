@@ -186,6 +186,23 @@ async fn an_upload_that_is_being_completed_is_not_interrupted() {
 }
 
 #[tokio::test]
+async fn a_part_is_nobody_elses_before_it_is_taken_back() {
+    let server = S3Server::start();
+    let output = places::s3::output(&server).build();
+    let part = large(&output, "large", 1).await;
+    server.stall("abort_multipart_upload");
+    let (aborted, opened) = tokio::join!(part.abort(), async {
+        server.stalled(1).await;
+        let opened = output.open_part(&at("large"), OpenMode::Create).await;
+        server.go_on();
+        opened
+    });
+    aborted.unwrap();
+    assert_eq!(opened.unwrap_err().kind(), ErrorKind::FileBusy);
+    open(&output, "large").await.abort().await.unwrap();
+}
+
+#[tokio::test]
 async fn an_object_that_appears_during_an_upload_is_not_replaced() {
     let server = S3Server::start();
     let output = places::s3::output(&server).build();
