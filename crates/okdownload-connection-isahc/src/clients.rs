@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use isahc::HttpClient;
+use okdownload_connection::error as words;
 use okdownload_types::Result;
 use url::{Origin, Url};
 
@@ -25,7 +26,7 @@ pub(crate) struct Clients(Mutex<Vec<Idle>>);
 struct Idle {
     origin: Origin,
     since: Instant,
-    client: HttpClient,
+    client: Away<HttpClient>,
 }
 
 impl Clients {
@@ -38,40 +39,36 @@ impl Clients {
         let origin = url.origin();
         let client = match self.idle(&origin) {
             Some(client) => client,
-            None => blocking::unblock(build).await?,
+            None => blocking::unblock(move || build().map(|client| Away(Some(client)))).await?,
         };
         Ok(Lease { client, home: Some((Arc::clone(self), origin)) })
     }
 
-    fn idle(&self, origin: &Origin) -> Option<HttpClient> {
+    fn idle(&self, origin: &Origin) -> Option<Away<HttpClient>> {
         let mut idle = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (fresh, old) =
-            std::mem::take(&mut *idle).into_iter().partition(|idle| idle.since.elapsed() < IDLE);
-        *idle = fresh;
-        discard(old);
+        idle.retain(|idle| idle.since.elapsed() < IDLE);
         // The one that was used last is the least likely to have been closed.
         let at = idle.iter().rposition(|idle| idle.origin == *origin)?;
         Some(idle.remove(at).client)
     }
 
-    fn give_back(&self, origin: Origin, client: HttpClient) {
+    fn give_back(&self, origin: Origin, client: Away<HttpClient>) {
         let mut idle = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         idle.push(Idle { origin, since: Instant::now(), client });
         let surplus = idle.len().saturating_sub(MOST);
-        discard(idle.drain(..surplus).collect());
+        idle.drain(..surplus);
     }
 }
 
-/// A client ends with its thread, which is waited for; that may take as long as a look-up of a name.
-fn discard(clients: Vec<Idle>) {
-    if !clients.is_empty() {
-        blocking::unblock(move || drop(clients)).detach();
-    }
-}
+/// What may block when it is dropped, and so is dropped on a thread for blocking work. It is there until then, or until
+/// it is taken.
+struct Away<T: Send + 'static>(Option<T>);
 
-impl Drop for Clients {
+impl<T: Send + 'static> Drop for Away<T> {
     fn drop(&mut self) {
-        discard(std::mem::take(self.0.get_mut().unwrap_or_else(PoisonError::into_inner)));
+        if let Some(value) = self.0.take() {
+            blocking::unblock(move || drop(value)).detach();
+        }
     }
 }
 
@@ -84,7 +81,8 @@ impl fmt::Debug for Clients {
 /// A client in use. Dropping it ends the client, and with it the request; [`finish`](Lease::finish) keeps it for the
 /// next one.
 pub(crate) struct Lease {
-    client: HttpClient,
+    /// The last one to drop a client waits for its thread, which may take as long as a look-up of a name.
+    client: Away<HttpClient>,
     /// Where it goes; the user's own client stays the user's.
     home: Option<(Arc<Clients>, Origin)>,
 }
@@ -92,31 +90,50 @@ pub(crate) struct Lease {
 impl Lease {
     /// The user's own client.
     pub(crate) fn finished(client: HttpClient) -> Self {
-        Self { client, home: None }
+        Self { client: Away(Some(client)), home: None }
     }
 
-    pub(crate) fn client(&self) -> &HttpClient {
-        &self.client
+    /// The client, until the lease is finished.
+    pub(crate) fn client(&self) -> Result<&HttpClient> {
+        self.client.0.as_ref().ok_or_else(words::unknown)
     }
 
     /// The response was read to its end.
     pub(crate) fn finish(&mut self) {
         if let Some((home, origin)) = self.home.take() {
-            home.give_back(origin, self.client.clone());
+            home.give_back(origin, Away(self.client.0.take()));
         }
-    }
-}
-
-impl Drop for Lease {
-    fn drop(&mut self) {
-        // The last one to drop a client waits for its thread, so that must not be here.
-        let client = self.client.clone();
-        blocking::unblock(move || drop(client)).detach();
     }
 }
 
 impl fmt::Debug for Lease {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Lease").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::{Sender, channel};
+    use std::thread::{self, ThreadId};
+
+    use super::*;
+
+    /// Tells where it was dropped.
+    struct Told(Sender<ThreadId>);
+
+    impl Drop for Told {
+        fn drop(&mut self) {
+            self.0.send(thread::current().id()).unwrap();
+        }
+    }
+
+    #[test]
+    fn clients_end_elsewhere() {
+        let (sender, dropped) = channel();
+        drop(Away(Some(Told(sender))));
+        assert_ne!(dropped.recv().unwrap(), thread::current().id());
+        // Nothing of it is left to be dropped here.
+        assert!(dropped.recv().is_err());
     }
 }

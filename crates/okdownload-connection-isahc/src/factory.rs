@@ -161,7 +161,7 @@ impl ConnectionFactory for IsahcConnectionFactory {
         let lease = self.lease(&request).await?;
         let (url, has_body) = (request.url.clone(), request.method != Method::HEAD);
         let outgoing = request::of(request, self.speaks_http2())?;
-        let response = lease.client().send_async(outgoing).await;
+        let response = lease.client()?.send_async(outgoing).await;
         let response = response.map_err(|native| error::exchange(native, &url))?;
         Ok(Box::new(IsahcConnected::new(url, response, has_body, lease)?))
     }
