@@ -1,11 +1,17 @@
 //! A request as isahc wants it.
 
+use std::time::Duration;
+
 use isahc::AsyncBody;
 use isahc::config::{Configurable, ExpectContinue, RedirectPolicy, VersionNegotiation};
 use isahc::http::{HeaderMap, HeaderValue, Request, header};
 use okdownload_connection::ConnectRequest;
 use okdownload_connection::error as words;
 use okdownload_types::{Error, ErrorKind, Result, redacted};
+
+/// The shortest and the longest connect time-out that libcurl takes at its word. It counts in milliseconds, understands none of them as its own
+/// five minutes, and refuses what is far too long.
+const TIMEOUTS: (Duration, Duration) = (Duration::from_millis(1), Duration::from_hours(24));
 
 /// The request, with all that this crate promises set on it: for this one request it has the last word, whatever the
 /// client's settings are.
@@ -24,7 +30,7 @@ pub(crate) fn of(request: ConnectRequest, http2: bool) -> Result<Request<AsyncBo
         .redirect_policy(RedirectPolicy::None)
         .automatic_decompression(false)
         .expect_continue(ExpectContinue::disabled())
-        .connect_timeout(request.connect_timeout)
+        .connect_timeout(request.connect_timeout.clamp(TIMEOUTS.0, TIMEOUTS.1))
         .tcp_nodelay()
         .body(request.body.map(|body| body.to_vec()).into());
     let mut built = built

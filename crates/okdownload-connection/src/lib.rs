@@ -33,7 +33,7 @@ pub struct ConnectRequest {
     pub headers: HeaderMap,
     /// The body.
     pub body: Option<Bytes>,
-    /// How long name look-up, connection and TLS may take together.
+    /// How long name look-up, connection and TLS may take together. Any length is taken; [`Duration::MAX`] is no limit.
     pub connect_timeout: Duration,
 }
 

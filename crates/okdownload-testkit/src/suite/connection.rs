@@ -120,7 +120,8 @@ macro_rules! connection_suite {
                 a_refused_connection_is_temporary
                 an_unreachable_address_is_temporary
                 a_name_that_does_not_resolve_is_temporary
-                the_connect_timeout_holds;
+                the_connect_timeout_holds
+                the_connect_timeout_may_be_endless;
             socket:
                 connections_are_used_again
                 parallel_requests_have_their_own_connections

@@ -86,9 +86,9 @@ pub(super) async fn failure(factory: &dyn ConnectionFactory, request: ConnectReq
 }
 
 /// The error of a request whose connect time-out is short, and far shorter than a client's own.
-pub(super) async fn timed_out(factory: &dyn ConnectionFactory, url: Url) -> Error {
+pub(super) async fn timed_out(factory: &dyn ConnectionFactory, url: Url, limit: Duration) -> Error {
     let mut request = get(url);
-    request.connect_timeout = Duration::from_millis(300);
+    request.connect_timeout = limit;
     let bound = Duration::from_secs(10);
     tokio::time::timeout(bound, failure(factory, request)).await.expect("the request's own connect time-out")
 }

@@ -168,5 +168,16 @@ pub async fn the_connect_timeout_holds(make: Make) {
         }
     };
     let url = with_secret(format!("http://{address}/a").parse().unwrap());
-    assert_error(&timed_out(&*plain(make), url).await, full, true);
+    for limit in [Duration::from_millis(300), Duration::ZERO] {
+        assert_error(&timed_out(&*plain(make), url.clone(), limit).await, full, true);
+    }
+}
+
+/// No limit at all is one too.
+pub async fn the_connect_timeout_may_be_endless(make: Make) {
+    let server = Server::start().await.unwrap();
+    server.handle("/a", |_, _| Reply::ok().body(Body::pattern(1, 10)));
+    let mut request = get(server.url("/a"));
+    request.connect_timeout = Duration::MAX;
+    assert_eq!(fetch(&*plain(make), request).await.1.len(), 10);
 }

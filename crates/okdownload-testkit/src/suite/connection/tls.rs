@@ -3,6 +3,7 @@
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use okdownload_connection::ConnectionFactory;
 use okdownload_types::ErrorKind;
@@ -106,7 +107,7 @@ pub async fn the_connect_timeout_covers_the_handshake(make: Make) {
     let tls = Server::start_tls().await.unwrap();
     let Some(factory) = trusting(make, tls.ca_pem()).await else { return };
     let peer = Peer::bind(Ipv4Addr::LOCALHOST).await.unwrap();
-    let error = timed_out(&*factory, with_secret(peer.url("https"))).await;
+    let error = timed_out(&*factory, with_secret(peer.url("https")), Duration::from_millis(300)).await;
     assert_error(&error, ErrorKind::Timeout, true);
 }
 
