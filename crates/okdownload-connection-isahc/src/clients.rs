@@ -5,6 +5,7 @@
 //! request has a client of its own for as long as it runs.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -12,6 +13,8 @@ use isahc::HttpClient;
 use okdownload_connection::error as words;
 use okdownload_types::Result;
 use url::{Origin, Url};
+
+use crate::error;
 
 /// So many clients wait at most, each with a connection or a few; the oldest go first.
 const MOST: usize = 16;
@@ -39,7 +42,12 @@ impl Clients {
         let origin = url.origin();
         let client = match self.idle(&origin) {
             Some(client) => client,
-            None => blocking::unblock(move || build().map(|client| Away(Some(client)))).await?,
+            None => {
+                let build = move || build().map(|client| Away(Some(client)));
+                // A panic would be passed on to here. What it leaves behind is not used again.
+                let build = move || catch_unwind(AssertUnwindSafe(build));
+                blocking::unblock(build).await.map_err(|panic| error::builder_panicked(&*panic))??
+            }
         };
         Ok(Lease { client, home: Some((Arc::clone(self), origin)) })
     }

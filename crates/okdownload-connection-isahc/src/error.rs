@@ -1,6 +1,7 @@
 //! Errors of isahc and libcurl as errors of okdownload. Nothing else in this crate decides what an error is and whether
 //! trying again may help.
 
+use std::any::Any;
 use std::error::Error as StdError;
 use std::fmt;
 
@@ -12,6 +13,13 @@ use url::Url;
 /// A client could not be built.
 pub(crate) fn build(native: isahc::Error) -> Error {
     words::unbuildable().with_source(native)
+}
+
+/// The user's function that makes a client builder panicked.
+pub(crate) fn builder_panicked(panic: &(dyn Any + Send)) -> Error {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+    words::unbuilt().with_source(Cause(text.unwrap_or("it panicked").to_owned()))
 }
 
 /// A request to `url` failed, or the body of its response did.
@@ -98,7 +106,7 @@ pub(crate) fn bad_head(native: Error, url: &Url) -> Error {
     words::malformed().with_context("url", redacted(url)).with_source(native)
 }
 
-/// What libcurl says, in one line. isahc's own error is not kept: it repeats that, and knows no more.
+/// What libcurl says, in one line (isahc's own error is not kept: it repeats that, and knows no more), or a panic.
 #[derive(Debug)]
 struct Cause(String);
 

@@ -9,8 +9,8 @@ use okdownload_connection::ConnectRequest;
 use okdownload_connection::error as words;
 use okdownload_types::{Error, ErrorKind, Result, redacted};
 
-/// The shortest and the longest connect time-out that libcurl takes at its word. It counts in milliseconds, understands none of them as its own
-/// five minutes, and refuses what is far too long.
+/// The shortest and the longest connect time-out that libcurl takes at its word. It counts milliseconds, takes zero of
+/// them for its own five minutes, and refuses what is far too long.
 const TIMEOUTS: (Duration, Duration) = (Duration::from_millis(1), Duration::from_hours(24));
 
 /// The request, with all that this crate promises set on it: for this one request it has the last word, whatever the

@@ -6,7 +6,7 @@ use std::fmt;
 use std::io;
 
 use okdownload_connection::error as words;
-use okdownload_types::{Error, ErrorKind, redacted};
+use okdownload_types::{Error, redacted};
 use url::Url;
 
 /// A text that reqwest can't read as PEM.
@@ -16,7 +16,7 @@ pub(crate) fn certificates(native: reqwest::Error) -> Error {
 
 /// The user's function that makes a client builder panicked (or the runtime is shutting down).
 pub(crate) fn builder_panicked(native: tokio::task::JoinError) -> Error {
-    Error::new(ErrorKind::Unexpected, "no HTTP client was built").with_source(native)
+    words::unbuilt().with_source(native)
 }
 
 /// A client could not be built.

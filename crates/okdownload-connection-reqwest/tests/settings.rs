@@ -1,6 +1,6 @@
 //! Builders and finished clients.
 
-#![allow(clippy::unwrap_used, reason = "a panic here is a test that failed")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a panic here is a test that failed")]
 
 use std::time::Duration;
 
@@ -60,6 +60,18 @@ fn a_finished_client_cannot_be_changed() {
     for error in changed.map(Result::unwrap_err) {
         assert_eq!(error.kind(), ErrorKind::Misuse, "{error}");
         assert!(error.advice().unwrap().contains("from_builder"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn a_builder_that_panics_is_an_error() {
+    let factory = ReqwestConnectionFactory::from_builder(|| panic!("told to panic"));
+    for _ in 0..2 {
+        let error =
+            factory.connect(ConnectRequest::get("http://127.0.0.1:9/".parse().unwrap())).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unexpected, "{error}");
+        let text = error.to_string();
+        assert!(text.contains("no HTTP client was built") && text.contains("told to panic"), "{text}");
     }
 }
 

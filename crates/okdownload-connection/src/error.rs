@@ -70,6 +70,12 @@ pub fn unbuildable() -> Error {
     Error::misuse("the HTTP client cannot be built", advice)
 }
 
+/// The user's function that makes a client builder panicked. What it said is on standard error.
+pub fn unbuilt() -> Error {
+    Error::new(ErrorKind::Unexpected, "no HTTP client was built")
+        .with_advice("mend the function that makes the client builder: it must not panic")
+}
+
 /// A setting came too late.
 pub fn finished() -> Error {
     Error::misuse(
