@@ -94,8 +94,8 @@ impl Failure {
 /// - A call may be made twice: after a recovery, and when a transaction that several batches shared was refused. So a
 ///   commit that fails must have changed nothing.
 /// - All else that [`DownloadStore`] says of records, of their order and of errors holds here too.
-/// - A panic is an error of the kind [`Unexpected`](ErrorKind::Unexpected) for who made that call, and the database is
-///   abandoned.
+/// - A panic, also of the [`Opener`], is an error of the kind [`Unexpected`](ErrorKind::Unexpected) for who made that
+///   call, and the database is abandoned. The next call opens it again.
 pub trait BlockingStore: Sized + 'static {
     /// The breakpoint of this id.
     ///

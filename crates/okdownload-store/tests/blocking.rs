@@ -12,17 +12,24 @@ use url::Url;
 
 use CommitLevel::{Power, Process};
 
-/// What happened, in order.
+/// What happened, in order; and what is to panic the next time.
 #[derive(Debug, Clone, Default)]
-struct Diary(Arc<Mutex<Vec<String>>>);
+struct Diary(Arc<Mutex<(Vec<String>, Option<&'static str>)>>);
 
 impl Diary {
     fn note(&self, what: impl Into<String>) {
-        self.0.lock().unwrap().push(what.into());
+        let what = what.into();
+        let panics = self.0.lock().unwrap().1.take_if(|panics| *panics == what);
+        assert!(panics.is_none(), "told to panic");
+        self.0.lock().unwrap().0.push(what);
     }
 
     fn take(&self) -> Vec<String> {
-        std::mem::take(&mut *self.0.lock().unwrap())
+        std::mem::take(&mut self.0.lock().unwrap().0)
+    }
+
+    fn panic_at(&self, what: &'static str) {
+        self.0.lock().unwrap().1 = Some(what);
     }
 }
 
@@ -194,6 +201,46 @@ async fn a_panic_costs_only_its_own_call() {
     assert_eq!(store.response_filename(&url("a")).await.unwrap().as_deref(), Some("a"));
 }
 
+/// The first of two calls that wait at the same time, each opening the database.
+#[tokio::test]
+async fn a_panic_while_it_is_opened_costs_only_its_own_call() {
+    let (store, diary) = store();
+    diary.panic_at("open");
+    let (a, b) = (url("a"), url("b"));
+    let (first, second) = tokio::join!(store.response_filename(&a), store.response_filename(&b));
+    assert_panicked(first);
+    assert_eq!(second.unwrap(), None);
+    assert_eq!(diary.take(), ["open", "read"]);
+}
+
+#[tokio::test]
+async fn a_panic_while_it_is_recovered_costs_only_its_own_call() {
+    let (store, diary) = store();
+    diary.panic_at("recover from Store");
+    let (damaged, a) = (url("damaged"), url("a"));
+    let (first, second) = tokio::join!(store.response_filename(&damaged), store.response_filename(&a));
+    assert_panicked(first);
+    assert_eq!(second.unwrap(), None);
+    assert_eq!(diary.take(), ["open", "read", "abandon", "open", "read"]);
+}
+
+#[tokio::test]
+async fn a_panic_while_it_is_closed_is_an_error_of_the_close() {
+    let (store, diary) = store();
+    store.commit(vec![name("a")], Process).await.unwrap();
+    diary.panic_at("close");
+    assert_panicked(store.close().await);
+    assert_eq!(store.response_filename(&url("a")).await.unwrap().as_deref(), Some("a"));
+    assert_eq!(diary.take(), ["open", "commit 1 Process", "open", "read"]);
+}
+
+#[track_caller]
+fn assert_panicked<T: std::fmt::Debug>(result: Result<T>) {
+    let error = result.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unexpected, "{error}");
+    assert!(error.to_string().contains("the database panicked"), "{error}");
+}
+
 #[tokio::test]
 async fn commits_that_wait_at_the_same_time_are_made_together() {
     let (store, diary) = store();
@@ -228,7 +275,7 @@ async fn dropping_the_store_closes_the_database() {
     let (store, diary) = store();
     store.commit(vec![name("a")], Process).await.unwrap();
     drop(store);
-    let last = || diary.0.lock().unwrap().last().cloned();
+    let last = || diary.0.lock().unwrap().0.last().cloned();
     for _ in 0..500 {
         if last().as_deref() == Some("close") {
             return;
