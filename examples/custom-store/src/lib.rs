@@ -1,6 +1,8 @@
 //! A store of one's own: one JSON file, which is written anew for each batch. See `docs/writing-a-backend.md`.
 
 mod records;
+#[cfg(all(test, unix))]
+mod tests;
 
 use std::fs::File;
 use std::io::{ErrorKind::NotFound, Write};
@@ -41,13 +43,20 @@ impl Database {
     }
 
     /// Whoever reads the file, whenever, finds it whole: as it was before, or as it is now.
-    fn write(&self, json: &[u8]) -> std::io::Result<()> {
+    fn replace(&self, json: &[u8]) -> std::io::Result<()> {
         let new = self.path.with_extension("new");
         let mut file = File::create(&new)?;
         file.write_all(json)?;
         file.sync_all()?;
-        std::fs::rename(new, &self.path)?;
-        self.lock.as_ref().map_or(Ok(()), File::sync_all)
+        std::fs::rename(new, &self.path)
+    }
+
+    fn write(&self, json: &[u8]) -> Result<(), Failure> {
+        let failed = |error| io_error("the store cannot be written", error);
+        self.replace(json).map_err(failed)?;
+        // The file has the batch already, and the tables have not: both are left to the next call, which reads it anew.
+        let synced = self.lock.as_ref().map_or(Ok(()), File::sync_all);
+        synced.map_err(|error| Failure::Lost(failed(error)))
     }
 }
 
@@ -97,8 +106,7 @@ impl BlockingStore for Database {
         // What is refused, or can't be written, must not be read either: the change is made to a copy.
         let mut next = self.tables.clone();
         changes.iter().try_for_each(|change| apply(&mut next, (*change).clone()))?;
-        let written = self.write(&next.to_json()?);
-        written.map_err(|error| io_error("the store cannot be written", error))?;
+        self.write(&next.to_json()?)?;
         self.tables = next;
         Ok(())
     }
