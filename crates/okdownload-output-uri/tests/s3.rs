@@ -98,31 +98,24 @@ async fn nothing_is_left_of_an_upload_that_is_given_up() {
     }
 }
 
-/// Two parts under way and one that waits for them, as none is answered.
-const MANY: usize = 4 * CHUNK + 1;
-
 /// Far longer than an end may take, and far shorter than the time-outs of the output.
 const SOON: Duration = Duration::from_secs(20);
-
-/// Writes a large object until the service keeps the answers to so many of these requests to itself, and interrupts it.
-async fn interrupt_at(server: &S3Server, part: &dyn OutputStream, request: &'static str, answers: usize) {
-    server.stall(request);
-    let writing = tokio::time::timeout(SOON, part.write_at(0, vec![bytes(MANY, 4)]));
-    let (written, ()) = tokio::join!(writing, async {
-        server.stalled(answers).await;
-        part.interrupt();
-    });
-    let error = written.expect("it ends soon").unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Canceled, "{error}");
-}
 
 #[tokio::test]
 async fn a_write_that_waits_ends_when_it_is_interrupted() {
     let server = S3Server::start();
     let output = places::s3::output(&server).build();
-    for (request, answers) in [("head_object", 1), ("upload_part", 2)] {
+    // With the last, two parts are under way and one waits for them.
+    for (request, answers, length) in [("head_object", 1, CHUNK + 1), ("upload_part", 2, 4 * CHUNK + 1)] {
         let part = open(&output, "large").await;
-        interrupt_at(&server, &*part, request, answers).await;
+        server.stall(request);
+        let writing = tokio::time::timeout(SOON, part.write_at(0, vec![bytes(length, 4)]));
+        let (written, ()) = tokio::join!(writing, async {
+            server.stalled(answers).await;
+            part.interrupt();
+        });
+        let error = written.expect("it ends soon").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Canceled, "{error}");
         part.abort().await.unwrap();
         assert_eq!((server.uploads(), server.keys()), (vec![], vec![]), "{request}");
     }
@@ -156,7 +149,7 @@ async fn an_interrupted_upload_takes_no_further_call() {
         write(&*part, &bytes(length, 5)).await;
         part.interrupt();
         let calls = [
-            part.write_at(length as u64, vec![bytes(MANY, 4)]).await,
+            part.write_at(length as u64, vec!["more".into()]).await,
             part.commit(&at("key"), options(true)).await,
         ];
         for error in calls.map(Result::unwrap_err) {
