@@ -8,13 +8,13 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use futures_core::Stream;
-use okdownload_monitor::Event;
+use okdownload_monitor::{Event, SpeedCalculator};
 use okdownload_types::TaskEnd;
 use tokio::sync::{SetOnce, watch};
 use tokio::time::Instant;
 
 use crate::ledger::Ledger;
-use crate::progress::{Progress, SpeedMeter};
+use crate::progress::Progress;
 use crate::sync::lock;
 
 /// The events of one task.
@@ -32,8 +32,21 @@ pub(crate) struct Hub {
 
 #[derive(Debug)]
 struct Pace {
-    meter: SpeedMeter,
+    speed: SpeedCalculator,
+    /// When progress was last told as events.
     told: Option<Instant>,
+    /// When it was last told to the watch.
+    shown: Option<Instant>,
+}
+
+/// What `Progress` calls its speed looks back this long: an estimate should not jump.
+const WINDOW: Duration = Duration::from_secs(2);
+
+/// Without news, the falling speed is told this often.
+const STALL: Duration = Duration::from_millis(200);
+
+fn has_passed(interval: Duration, since: Option<Instant>, now: Instant) -> bool {
+    since.is_none_or(|since| now.saturating_duration_since(since) >= interval)
 }
 
 impl Hub {
@@ -43,7 +56,7 @@ impl Hub {
             progress: watch::Sender::new(Progress::default()),
             end: SetOnce::new(),
             interval,
-            pace: Mutex::new(Pace { meter: SpeedMeter::new(), told: None }),
+            pace: Mutex::new(Pace { speed: SpeedCalculator::with_window(WINDOW), told: None, shown: None }),
             heard: AtomicBool::new(false),
         }
     }
@@ -100,30 +113,60 @@ impl Hub {
         }
     }
 
+    /// A run begins to fetch what the ledger misses.
+    pub(crate) fn begin(&self, ledger: &Ledger) {
+        lock(&self.pace).speed.start(Instant::now().into_std(), ledger.written());
+        self.show(Progress { written: ledger.written(), total: ledger.total(), ..Progress::default() });
+    }
+
     /// Publishes counters: to the watch each time, as events at most once an interval.
     pub(crate) fn publish_progress(&self, ledger: &Ledger) {
-        let now = Instant::now();
-        let written = ledger.written();
-        let due = {
+        let (now, written) = (Instant::now(), ledger.written());
+        let (speed, average, due) = {
             let mut pace = lock(&self.pace);
-            let (speed, average) = pace.meter.measure(now, written);
-            let connections = ledger.connections();
-            self.progress.send_replace(Progress {
-                written,
-                total: ledger.total(),
-                speed,
-                average,
-                connections,
-            });
-            let due = pace.told.is_none_or(|told| now.saturating_duration_since(told) >= self.interval);
+            pace.speed.reach(now.into_std(), written);
+            pace.shown = Some(now);
+            let due = has_passed(self.interval, pace.told, now);
             if due {
                 pace.told = Some(now);
             }
-            due
+            (pace.speed.current(now.into_std()), pace.speed.average(now.into_std()), due)
         };
+        let (total, connections) = (ledger.total(), ledger.connections());
+        self.show(Progress { written, total, speed, average, connections });
         if due {
             self.publish_increases(ledger);
         }
+    }
+
+    /// Without news, the speed falls all the same. Once it has fallen to nothing, nobody is woken any more.
+    pub(crate) fn publish_stall(&self, ledger: &Ledger) {
+        let now = Instant::now();
+        let (speed, average) = {
+            let mut pace = lock(&self.pace);
+            if !has_passed(STALL, pace.shown, now) {
+                return;
+            }
+            pace.shown = Some(now);
+            (pace.speed.current(now.into_std()), pace.speed.average(now.into_std()))
+        };
+        let (before, connections) = (*self.progress.borrow(), ledger.connections());
+        if (speed, connections) != (before.speed, before.connections) {
+            // Counters stay what they were: what moved meanwhile is not recorded yet.
+            self.show(Progress { speed, average, connections, ..before });
+        }
+    }
+
+    /// The run fetches no more. Its last progress is told, and its speed is none.
+    pub(crate) fn rest(&self, ledger: &Ledger) {
+        self.publish_increases(ledger);
+        let before = *self.progress.borrow();
+        self.show(Progress { speed: 0, connections: 0, ..before });
+    }
+
+    /// Wakes those who watch only if there is something new.
+    fn show(&self, progress: Progress) {
+        self.progress.send_if_modified(|shown| std::mem::replace(shown, progress) != progress);
     }
 
     /// Tells each block's progress since it was last told.
@@ -236,7 +279,7 @@ impl Stream for Events {
 mod tests {
     use super::*;
     use futures_util::{FutureExt, StreamExt};
-    use okdownload_types::EndCause;
+    use okdownload_types::{BlockInfo, BreakpointInfo, EndCause, Location, TaskId};
 
     fn progress(block: usize, increase: u64) -> Event {
         Event::FetchProgress { block, increase }
@@ -272,6 +315,92 @@ mod tests {
         assert_eq!(taken(&mut late).len(), 1);
         assert!(early.next().now_or_never().is_some_and(|next| next.is_none()));
         assert_eq!(hub.end().map(|end| end.cause), Some(EndCause::Completed));
+    }
+
+    /// A ledger of a file of 1 MB, in one block.
+    fn ledger() -> Ledger {
+        let place = Location::Path("/a".into());
+        let url = "http://h/".parse().unwrap();
+        let mut info = BreakpointInfo::new(TaskId::from_u128(1), url, place.clone(), place);
+        info.total = Some(1_000_000);
+        info.blocks = vec![BlockInfo::new(0, Some(1_000_000)).with_progress(100_000, 0)];
+        Ledger::new(info)
+    }
+
+    /// Bytes come evenly for two seconds: 100 kB/s.
+    async fn flow(hub: &Hub, ledger: &Ledger) {
+        for _ in 0..100 {
+            tokio::time::advance(Duration::from_millis(20)).await;
+            ledger.wrote(0, 2000);
+            hub.publish_progress(ledger);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn progress_has_speed_average_and_estimate() {
+        let (hub, ledger) = (Hub::new(Duration::ZERO), ledger());
+        let watch = hub.progress();
+        hub.begin(&ledger);
+        assert_eq!((watch.borrow().written, watch.borrow().total), (100_000, Some(1_000_000)));
+        flow(&hub, &ledger).await;
+        let flowing = *watch.borrow();
+        assert_eq!((flowing.written, flowing.speed, flowing.average), (300_000, 100_000, 100_000));
+        assert_eq!(flowing.eta(), Some(Duration::from_secs(7)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn progress_is_told_at_most_once_an_interval() {
+        // Two seconds, with news every 20 ms.
+        for (interval, expected) in [(0, 100), (20, 100), (200, 10), (1900, 2), (60_000, 1)] {
+            let (hub, ledger) = (Hub::new(Duration::from_millis(interval)), ledger());
+            hub.begin(&ledger);
+            let mut told = 0;
+            for _ in 0..100 {
+                // Somebody who takes each event at once.
+                let mut events = hub.subscribe();
+                tokio::time::advance(Duration::from_millis(20)).await;
+                ledger.wrote(0, 2000);
+                hub.publish_progress(&ledger);
+                told += taken(&mut events).len();
+            }
+            assert_eq!(told, expected, "interval of {interval} ms");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn speed_falls_to_zero_in_a_stall_and_nobody_is_woken_for_long() {
+        let (hub, ledger) = (Hub::new(Duration::ZERO), ledger());
+        hub.begin(&ledger);
+        flow(&hub, &ledger).await;
+        let mut watch = hub.progress();
+        let mut told = 0;
+        for _ in 0..1000 {
+            tokio::time::advance(Duration::from_millis(20)).await;
+            hub.publish_stall(&ledger);
+            told += usize::from(watch.has_changed().unwrap());
+            watch.mark_unchanged();
+        }
+        let stalled = *watch.borrow();
+        assert_eq!((stalled.speed, stalled.eta(), stalled.written), (0, None, 300_000));
+        assert!((45_000..50_000).contains(&stalled.average), "{stalled:?}");
+        assert!((8..=12).contains(&told), "told {told} times in twenty seconds");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_run_that_rests_has_told_all_and_has_no_speed() {
+        let (hub, ledger) = (Hub::new(Duration::from_secs(3600)), ledger());
+        let mut events = hub.subscribe();
+        hub.begin(&ledger);
+        flow(&hub, &ledger).await;
+        hub.rest(&ledger);
+        assert_eq!(taken(&mut events), [format!("{:?}", progress(0, 200_000))]);
+        let rests = *hub.progress().borrow();
+        assert_eq!((rests.speed, rests.average, rests.connections), (0, 100_000, 0));
+        // The next run counts for itself.
+        tokio::time::advance(Duration::from_secs(60)).await;
+        hub.begin(&ledger);
+        flow(&hub, &ledger).await;
+        assert_eq!((hub.progress().borrow().speed, hub.progress().borrow().average), (100_000, 100_000));
     }
 
     #[tokio::test]

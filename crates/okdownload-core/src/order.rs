@@ -79,6 +79,7 @@ impl Recorder {
 
     /// Watches the counters of a run from now on.
     pub(crate) fn watch(&self, id: TaskId, ledger: Arc<Ledger>, hub: Arc<Hub>, kept: bool) {
+        hub.begin(&ledger);
         lock(&self.running).insert(id, Watched { ledger, hub, kept });
         self.wake.notify_one();
     }
@@ -97,7 +98,10 @@ impl Recorder {
 
     /// The run is over, and its counters need not be told any more.
     pub(crate) fn forget(&self, id: TaskId) {
-        lock(&self.running).remove(&id);
+        let rests = lock(&self.running).remove(&id);
+        if let Some(run) = rests {
+            run.hub.rest(&run.ledger);
+        }
     }
 
     /// Waits until what was deferred about this task is told. Those that end at about the same time share one batch.
@@ -126,8 +130,13 @@ impl Recorder {
         let _telling = self.telling.lock().await;
         let runs: Vec<Watched> = lock(&self.running).values().cloned().collect();
         // 1. What the counters say has been taken by the output already.
-        let news: Vec<(&Watched, Snapshot)> =
-            runs.iter().filter_map(|run| Some((run, run.ledger.news()?))).collect();
+        let mut news: Vec<(&Watched, Snapshot)> = Vec::new();
+        for run in &runs {
+            match run.ledger.news() {
+                Some(snapshot) => news.push((run, snapshot)),
+                None => run.hub.publish_stall(&run.ledger),
+            }
+        }
         // 2. The store is told.
         let kept: Vec<&Snapshot> =
             news.iter().filter(|(run, _)| run.kept).map(|(_, snapshot)| snapshot).collect();

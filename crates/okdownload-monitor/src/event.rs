@@ -6,6 +6,8 @@ use std::time::Duration;
 use http::HeaderMap;
 use okdownload_types::{BreakpointInfo, Error, ResumeFailedCause, TaskEnd};
 
+use crate::TaskModel;
+
 /// Something that happened to a task.
 ///
 /// Per task, events come in this order: `TaskStart`, then trials, then `FromBeginning` or `FromBreakpoint`, then those
@@ -96,6 +98,12 @@ pub enum Event {
     },
     /// The run was paused; `TaskEnd` comes when it is resumed and ends, or is cancelled.
     Paused,
+    /// Told only to a listener that comes to a running task, and first of all: how far the task is. See
+    /// [`UnifiedListenerManager`](crate::UnifiedListenerManager).
+    Recovered {
+        /// How far it is.
+        model: Arc<TaskModel>,
+    },
     /// The run is over.
     TaskEnd(Arc<TaskEnd>),
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::HeaderMap;
 use okdownload_types::{BreakpointInfo, DownloadTask, Error, ResumeFailedCause, TaskEnd};
 
-use crate::Event;
+use crate::{Event, TaskModel};
 
 /// Hears of one task. Every method does nothing by default.
 ///
@@ -32,6 +32,7 @@ pub trait DownloadListener: Debug + Send + Sync + 'static {
             Event::Retry { block, wait, error } => self.retry(task, *block, *wait, error),
             Event::Warning { message } => self.warning(task, message),
             Event::Paused => self.paused(task),
+            Event::Recovered { model } => self.recovered(task, model),
             Event::TaskEnd(end) => self.task_end(task, end),
         }
     }
@@ -68,6 +69,8 @@ pub trait DownloadListener: Debug + Send + Sync + 'static {
     fn warning(&self, _task: &DownloadTask, _message: &str) {}
     /// See [`Event::Paused`].
     fn paused(&self, _task: &DownloadTask) {}
+    /// See [`Event::Recovered`].
+    fn recovered(&self, _task: &DownloadTask, _model: &TaskModel) {}
     /// See [`Event::TaskEnd`].
     fn task_end(&self, _task: &DownloadTask, _end: &TaskEnd) {}
 }
@@ -135,6 +138,7 @@ forward!(DownloadListener {
     retry(block: usize, wait: Duration, error: &Error);
     warning(message: &str);
     paused();
+    recovered(model: &TaskModel);
     task_end(end: &TaskEnd);
 });
 
