@@ -1,6 +1,8 @@
 //! What the end-to-end tests share: an engine in a directory of its own, over the real backends.
 #![allow(dead_code, reason = "each test file uses its own share")]
 
+pub(crate) mod listening;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
