@@ -38,6 +38,7 @@ pub struct OkDownloadBuilder {
     runtime: Option<Handle>,
     name: Option<String>,
     max_parallel: NonZeroUsize,
+    per_host: Option<NonZeroUsize>,
     rate_limit: Option<NonZeroU64>,
     seed: Option<u64>,
     record_interval: Duration,
@@ -58,6 +59,7 @@ impl OkDownloadBuilder {
             runtime: None,
             name: None,
             max_parallel: NonZeroUsize::MIN.saturating_add(4),
+            per_host: None,
             rate_limit: None,
             seed: None,
             record_interval: Duration::from_millis(20),
@@ -138,6 +140,13 @@ impl OkDownloadBuilder {
         self
     }
 
+    /// How many tasks of one host (and port) may run at a time; default: as many as may run at all. A task counts for
+    /// the host of its URL, wherever that redirects to.
+    pub fn max_running_per_host(mut self, count: Option<NonZeroUsize>) -> Self {
+        self.per_host = count;
+        self
+    }
+
     /// The most bytes a second of all tasks together; default unlimited.
     pub fn rate_limit(mut self, bytes_per_second: Option<NonZeroU64>) -> Self {
         self.rate_limit = bytes_per_second;
@@ -197,7 +206,7 @@ impl OkDownloadBuilder {
         };
         let remit = Remit::new(parts.store.clone(), self.remit_delay, Remit::THRESHOLD, clock);
         Ok(OkDownload::from_engine(Engine {
-            dispatcher: Dispatcher::new(self.max_parallel),
+            dispatcher: Dispatcher::new(self.max_parallel, self.per_host),
             home: Home::new(self.runtime),
             recorder: Arc::new(Recorder::new(remit, self.record_interval)),
             sync_interval: self.sync_interval,

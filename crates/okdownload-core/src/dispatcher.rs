@@ -2,6 +2,11 @@
 //!
 //! It starts nothing and tells nobody: every method says what is to be done, and the engine does it without the lock.
 //! Whoever changes the state asks [`Dispatcher::next`] until it has nothing more, so no wake-up can be lost.
+//!
+//! A running task that is told to end *leaves*: it is in nobody's way any more. Who comes for the same task or file is
+//! taken in, and waits until its run is over.
+
+mod line;
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -12,6 +17,7 @@ use okdownload_types::{EndCause, Error, ErrorKind, Location, Result, TaskEnd, Ta
 use tokio_util::sync::CancellationToken;
 
 use crate::entry::Entry;
+use line::{Host, Lines, Turn};
 
 #[derive(Debug)]
 pub(crate) struct Dispatcher(Mutex<State>);
@@ -19,8 +25,11 @@ pub(crate) struct Dispatcher(Mutex<State>);
 #[derive(Debug)]
 struct State {
     slots: BTreeMap<TaskId, Slot>,
-    /// The highest priority first; among equals, who came first.
-    waiting: BTreeMap<Turn, TaskId>,
+    /// Runs that were told to end and are not over yet. A task of the same id may be in a slot already.
+    leaving: BTreeMap<TaskId, Leaving>,
+    lines: Lines,
+    /// Those that do not wait for a turn.
+    at_once: BTreeMap<Turn, TaskId>,
     /// Every place that a task has taken.
     places: BTreeMap<Location, TaskId>,
     running: usize,
@@ -29,29 +38,62 @@ struct State {
     closed: bool,
 }
 
-type Turn = (Reverse<i32>, u64);
-
 #[derive(Debug)]
 struct Slot {
     entry: Arc<Entry>,
     phase: Phase,
     turn: Turn,
+    host: Host,
+    counts: bool,
     places: Vec<Location>,
+    /// The run that has to be over first.
+    behind: Option<TaskId>,
+}
+
+#[derive(Debug)]
+struct Leaving {
+    entry: Arc<Entry>,
+    host: Host,
+    counts: bool,
+    /// What it had, less what those behind it have taken.
+    places: Vec<Location>,
+    behind: Vec<TaskId>,
 }
 
 #[derive(Debug)]
 enum Phase {
     Waiting,
-    Running { stop: CancellationToken, after: After, counted: bool },
+    Running { stop: CancellationToken, after: After },
     Paused,
 }
 
-/// What becomes of a task when its run stops before its end.
+/// What becomes of a task when its run stops before its end. (One that is to end has left its slot.)
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum After {
+    /// It was not told to stop.
     End,
     Pause,
     Again,
+}
+
+/// How a task comes in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Admission {
+    /// It waits for its turn.
+    Waiting,
+    /// It runs now and does not count.
+    AtOnce,
+    /// It waits until it is resumed.
+    Paused,
+}
+
+/// Why a task is not taken in; in the order in which those of one batch are told.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// This one is here already.
+    SameTask(Arc<Entry>),
+    /// It ends like that.
+    Ends(TaskEnd),
 }
 
 /// Where a task is, for those who ask.
@@ -66,21 +108,28 @@ pub enum TaskState {
     Paused,
 }
 
-/// What is to be done about a task that is to end.
-pub(crate) enum Cancel {
-    /// It had not begun, or was paused: it ends now.
-    Ends(Arc<Entry>),
-    /// It runs, and was told to stop.
-    Stops,
-    /// There is no such task.
-    Unknown,
+/// What is to be done about tasks that are to end.
+#[derive(Debug, Default)]
+pub(crate) struct Canceled {
+    /// These had not begun, or were paused: they end now.
+    pub(crate) end_now: Vec<Arc<Entry>>,
+    /// How many run, and were told to stop.
+    pub(crate) stopping: usize,
+}
+
+impl Canceled {
+    pub(crate) fn count(&self) -> usize {
+        self.end_now.len() + self.stopping
+    }
 }
 
 impl Dispatcher {
-    pub(crate) fn new(limit: NonZeroUsize) -> Self {
+    pub(crate) fn new(limit: NonZeroUsize, per_host: Option<NonZeroUsize>) -> Self {
         Self(Mutex::new(State {
             slots: BTreeMap::new(),
-            waiting: BTreeMap::new(),
+            leaving: BTreeMap::new(),
+            lines: Lines::new(per_host),
+            at_once: BTreeMap::new(),
             places: BTreeMap::new(),
             running: 0,
             limit,
@@ -93,83 +142,60 @@ impl Dispatcher {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes a task in, to wait for its turn; or says how it ends at once. With `at_once` it does not wait and does not
-    /// count: then its stop signal comes back.
-    pub(crate) fn admit(
-        &self,
-        entry: Arc<Entry>,
-        at_once: bool,
-    ) -> Result<Option<CancellationToken>, TaskEnd> {
+    /// Takes tasks in, all at one moment, and gives back those that it refuses.
+    pub(crate) fn admit(&self, entries: &[Arc<Entry>], how: Admission) -> Vec<(Arc<Entry>, Refusal)> {
         let mut state = self.state();
-        let id = entry.task.id();
-        if state.closed {
-            let error = Error::misuse("the engine was shut down", "build another one");
-            return Err(TaskEnd::failed(error));
-        }
-        if state.slots.contains_key(&id) {
-            return Err(TaskEnd::new(EndCause::SameTaskBusy));
-        }
-        let mut places = Vec::new();
-        if let Some(place) = entry.task.target().named() {
-            if state.places.contains_key(place) {
-                return Err(TaskEnd::failed(busy(place)));
-            }
-            state.places.insert(place.clone(), id);
-            places.push(place.clone());
-        }
-        state.arrivals += 1;
-        let turn = (Reverse(entry.task.priority()), state.arrivals);
-        let stop = at_once.then(CancellationToken::new);
-        let phase = match &stop {
-            Some(stop) => Phase::Running { stop: stop.clone(), after: After::End, counted: false },
-            None => {
-                state.waiting.insert(turn, id);
-                Phase::Waiting
-            }
-        };
-        state.slots.insert(id, Slot { entry, phase, turn, places });
-        Ok(stop)
+        let refusal = |entry: &Arc<Entry>| Some((entry.clone(), state.admit(entry, how).err()?));
+        entries.iter().filter_map(refusal).collect()
     }
 
     /// The next task that may run, and its stop signal.
     pub(crate) fn next(&self) -> Option<(Arc<Entry>, CancellationToken)> {
         let mut state = self.state();
-        if state.running >= state.limit.get() {
-            return None;
-        }
-        let (_, id) = state.waiting.pop_first()?;
+        let id = match state.at_once.pop_first() {
+            Some((_, id)) => id,
+            None if state.running < state.limit.get() => {
+                let id = state.lines.pop()?;
+                state.running += 1;
+                id
+            }
+            None => return None,
+        };
         let stop = CancellationToken::new();
         let slot = state.slots.get_mut(&id)?;
-        slot.phase = Phase::Running { stop: stop.clone(), after: After::End, counted: true };
-        let entry = slot.entry.clone();
-        state.running += 1;
-        Some((entry, stop))
+        slot.phase = Phase::Running { stop: stop.clone(), after: After::End };
+        Some((slot.entry.clone(), stop))
     }
 
     /// A run is over. `stopped`: before its end, because it was told to. Returns whether the task ends with it; else it
     /// was paused, or waits again.
     pub(crate) fn finished(&self, id: TaskId, stopped: bool) -> bool {
         let mut state = self.state();
-        let Some(slot) = state.slots.get_mut(&id) else { return true };
-        let (after, counted) = match &slot.phase {
-            Phase::Running { after, counted, .. } => (*after, *counted),
-            _ => (After::End, false),
-        };
-        let turn = slot.turn;
-        slot.phase = match after {
-            After::Pause if stopped => Phase::Paused,
-            After::Again if stopped => Phase::Waiting,
-            _ => {
-                state.remove(id);
-                state.running -= usize::from(counted);
-                return true;
+        if let Some(leaving) = state.leaving.remove(&id) {
+            state.stopped(&leaving.host, leaving.counts);
+            for place in &leaving.places {
+                state.places.remove(place);
             }
-        };
-        state.running -= usize::from(counted);
-        if after == After::Again {
-            state.waiting.insert(turn, id);
+            for next in leaving.behind {
+                state.come_forward(next, id);
+            }
+            return true;
         }
-        false
+        let Some(slot) = state.slots.get_mut(&id) else { return true };
+        let (host, counts) = (slot.host.clone(), slot.counts);
+        let phase = match &slot.phase {
+            Phase::Running { after: After::Pause, .. } if stopped => Some(Phase::Paused),
+            Phase::Running { after: After::Again, .. } if stopped => Some(Phase::Waiting),
+            _ => None,
+        };
+        let ends = phase.is_none();
+        match phase {
+            Some(phase) => slot.phase = phase,
+            None => drop(state.remove(id)),
+        }
+        state.stopped(&host, counts);
+        state.line_up(id);
+        ends
     }
 
     /// Makes a place this task's own.
@@ -180,58 +206,63 @@ impl Dispatcher {
             Some(_) => return Err(busy(place)),
             None => {}
         }
-        if let Some(slot) = state.slots.get_mut(&id) {
-            slot.places.push(place.clone());
-            state.places.insert(place.clone(), id);
+        // If there are two of this id, the one that leaves is the one that runs.
+        let State { leaving, slots, places, .. } = &mut *state;
+        let leaving = leaving.get_mut(&id).map(|leaving| &mut leaving.places);
+        if let Some(own) = leaving.or_else(|| slots.get_mut(&id).map(|slot| &mut slot.places)) {
+            own.push(place.clone());
+            places.insert(place.clone(), id);
         }
         Ok(())
     }
 
-    pub(crate) fn cancel(&self, id: TaskId) -> Cancel {
-        let mut state = self.state();
-        match state.slots.get_mut(&id).map(|slot| &mut slot.phase) {
-            None => Cancel::Unknown,
-            Some(Phase::Running { stop, after, .. }) => {
-                *after = After::End;
-                stop.cancel();
-                Cancel::Stops
-            }
-            Some(Phase::Waiting | Phase::Paused) => state.remove(id).map_or(Cancel::Unknown, Cancel::Ends),
-        }
+    /// Lets the task of this id end.
+    pub(crate) fn cancel(&self, id: TaskId) -> Canceled {
+        self.state().cancel([id])
     }
 
-    /// Stops a task so that it can be resumed. Gives it back if it paused now; a running one does when its run is over.
-    pub(crate) fn pause(&self, id: TaskId) -> Option<Arc<Entry>> {
+    /// Lets these very tasks end, all at one moment: none of them starts because another one stops.
+    pub(crate) fn cancel_each<'a>(&self, entries: impl IntoIterator<Item = &'a Arc<Entry>>) -> Canceled {
         let mut state = self.state();
-        let slot = state.slots.get_mut(&id)?;
-        let (turn, entry) = (slot.turn, slot.entry.clone());
+        let ids: Vec<_> = entries.into_iter().filter(|e| state.has(e)).map(|e| e.task.id()).collect();
+        state.cancel(ids)
+    }
+
+    /// Lets all tasks end, at one moment.
+    pub(crate) fn cancel_all(&self) -> Canceled {
+        let mut state = self.state();
+        let ids: Vec<_> = state.slots.keys().copied().collect();
+        state.cancel(ids)
+    }
+
+    /// Stops a task so that it can be resumed. Returns whether it paused now; a running one does when its run is over.
+    pub(crate) fn pause(&self, entry: &Arc<Entry>) -> bool {
+        let mut state = self.state();
+        let id = entry.task.id();
+        let Some(slot) = state.own_slot(entry) else { return false };
         match &mut slot.phase {
             Phase::Waiting => {
                 slot.phase = Phase::Paused;
-                state.waiting.remove(&turn);
-                Some(entry)
+                state.step_out(id);
+                true
             }
-            Phase::Running { stop, after, .. } => {
-                // Who was told to end does not pause.
-                if *after != After::End || !stop.is_cancelled() {
-                    *after = After::Pause;
-                    stop.cancel();
-                }
-                None
+            Phase::Running { stop, after } => {
+                *after = After::Pause;
+                stop.cancel();
+                false
             }
-            Phase::Paused => None,
+            Phase::Paused => false,
         }
     }
 
     /// Lets a paused task wait for its turn again; one that is about to pause starts again once it has.
-    pub(crate) fn resume(&self, id: TaskId) {
+    pub(crate) fn resume(&self, entry: &Arc<Entry>) {
         let mut state = self.state();
-        let Some(slot) = state.slots.get_mut(&id) else { return };
-        let turn = slot.turn;
+        let Some(slot) = state.own_slot(entry) else { return };
         match &mut slot.phase {
             Phase::Paused => {
                 slot.phase = Phase::Waiting;
-                state.waiting.insert(turn, id);
+                state.line_up(entry.task.id());
             }
             Phase::Running { after: after @ After::Pause, .. } => *after = After::Again,
             _ => {}
@@ -239,14 +270,15 @@ impl Dispatcher {
     }
 
     /// Gives a task another priority; a waiting one takes its new place in the queue.
-    pub(crate) fn set_priority(&self, id: TaskId, priority: i32) {
+    pub(crate) fn set_priority(&self, entry: &Arc<Entry>, priority: i32) {
         let mut state = self.state();
-        let Some(slot) = state.slots.get_mut(&id) else { return };
-        let old = slot.turn;
-        slot.turn.0 = Reverse(priority);
-        let new = slot.turn;
-        if state.waiting.remove(&old).is_some() {
-            state.waiting.insert(new, id);
+        let id = entry.task.id();
+        if state.own_slot(entry).is_some() {
+            state.step_out(id);
+            if let Some(slot) = state.own_slot(entry) {
+                slot.turn.0 = Reverse(priority);
+            }
+            state.line_up(id);
         }
     }
 
@@ -254,23 +286,25 @@ impl Dispatcher {
         self.state().limit = limit;
     }
 
+    pub(crate) fn set_per_host(&self, limit: Option<NonZeroUsize>) {
+        self.state().lines.set_per_host(limit);
+    }
+
     /// Where a task is.
     pub(crate) fn task_state(&self, id: TaskId) -> Option<TaskState> {
-        self.state().slots.get(&id).map(|slot| match slot.phase {
-            Phase::Waiting => TaskState::Waiting,
-            Phase::Running { .. } => TaskState::Running,
-            Phase::Paused => TaskState::Paused,
-        })
+        let state = self.state();
+        let leaving = state.leaving.contains_key(&id).then_some(TaskState::Running);
+        state.slots.get(&id).map(Slot::state).or(leaving)
     }
 
-    /// Whether this very task is here, and not another one of its id that came later.
-    pub(crate) fn holds(&self, entry: &Arc<Entry>) -> bool {
-        self.state().slots.get(&entry.task.id()).is_some_and(|slot| Arc::ptr_eq(&slot.entry, entry))
-    }
-
-    /// All tasks.
-    pub(crate) fn ids(&self) -> Vec<TaskId> {
-        self.state().slots.keys().copied().collect()
+    /// Where this very task is, and not another one of its id that came later.
+    pub(crate) fn entry_state(&self, entry: &Arc<Entry>) -> Option<TaskState> {
+        let mut state = self.state();
+        if let Some(slot) = state.own_slot(entry) {
+            return Some(slot.state());
+        }
+        let leaving = state.leaving.get(&entry.task.id());
+        leaving.filter(|leaving| Arc::ptr_eq(&leaving.entry, entry)).map(|_| TaskState::Running)
     }
 
     /// Takes no more tasks in.
@@ -279,15 +313,140 @@ impl Dispatcher {
     }
 }
 
-impl State {
-    fn remove(&mut self, id: TaskId) -> Option<Arc<Entry>> {
-        let slot = self.slots.remove(&id)?;
-        self.waiting.remove(&slot.turn);
-        for place in &slot.places {
-            self.places.remove(place);
+impl Slot {
+    fn state(&self) -> TaskState {
+        match self.phase {
+            Phase::Waiting => TaskState::Waiting,
+            Phase::Running { .. } => TaskState::Running,
+            Phase::Paused => TaskState::Paused,
         }
-        Some(slot.entry)
     }
+}
+
+impl State {
+    fn admit(&mut self, entry: &Arc<Entry>, how: Admission) -> Result<(), Refusal> {
+        let id = entry.task.id();
+        if self.closed {
+            let error = Error::misuse("the engine was shut down", "build another one");
+            return Err(Refusal::Ends(TaskEnd::failed(error)));
+        }
+        if let Some(slot) = self.slots.get(&id) {
+            return Err(Refusal::SameTask(slot.entry.clone()));
+        }
+        let place = entry.task.target().named();
+        let owner = place.and_then(|place| self.places.get(place)).copied();
+        if let (Some(place), true) = (place, owner.is_some_and(|owner| self.slots.contains_key(&owner))) {
+            return Err(Refusal::Ends(TaskEnd::failed(busy(place))));
+        }
+        let behind = owner.or(self.leaving.contains_key(&id).then_some(id));
+        if let Some(leaving) = behind.and_then(|behind| self.leaving.get_mut(&behind)) {
+            leaving.places.retain(|taken| Some(taken) != place);
+            leaving.behind.push(id);
+        }
+        if let Some(place) = place {
+            self.places.insert(place.clone(), id);
+        }
+        self.arrivals += 1;
+        let slot = Slot {
+            entry: entry.clone(),
+            phase: if how == Admission::Paused { Phase::Paused } else { Phase::Waiting },
+            turn: (Reverse(entry.task.priority()), self.arrivals),
+            host: self.lines.host(entry.task.url()),
+            counts: how != Admission::AtOnce,
+            places: place.cloned().into_iter().collect(),
+            behind,
+        };
+        self.slots.insert(id, slot);
+        self.line_up(id);
+        Ok(())
+    }
+
+    fn has(&self, entry: &Arc<Entry>) -> bool {
+        self.slots.get(&entry.task.id()).is_some_and(|slot| Arc::ptr_eq(&slot.entry, entry))
+    }
+
+    fn own_slot(&mut self, entry: &Arc<Entry>) -> Option<&mut Slot> {
+        self.slots.get_mut(&entry.task.id()).filter(|slot| Arc::ptr_eq(&slot.entry, entry))
+    }
+
+    /// Lets a task that waits and has nobody before it take its place among those who may be next.
+    fn line_up(&mut self, id: TaskId) {
+        let Some(slot) = self.slots.get(&id) else { return };
+        if matches!(slot.phase, Phase::Waiting) && slot.behind.is_none() {
+            if slot.counts {
+                self.lines.put(&slot.host, slot.turn, id);
+            } else {
+                self.at_once.insert(slot.turn, id);
+            }
+        }
+    }
+
+    /// Takes a task out of those who may be next, if it is among them.
+    fn step_out(&mut self, id: TaskId) {
+        if let Some(slot) = self.slots.get(&id) {
+            self.at_once.remove(&slot.turn);
+            self.lines.remove(&slot.host, slot.turn);
+        }
+    }
+
+    /// The run that this task was behind is over.
+    fn come_forward(&mut self, id: TaskId, over: TaskId) {
+        if let Some(slot) = self.slots.get_mut(&id).filter(|slot| slot.behind == Some(over)) {
+            slot.behind = None;
+            self.line_up(id);
+        }
+    }
+
+    /// A run of this host is over.
+    fn stopped(&mut self, host: &Host, counts: bool) {
+        if counts {
+            self.running -= 1;
+            self.lines.stopped(host);
+        }
+    }
+
+    fn cancel(&mut self, ids: impl IntoIterator<Item = TaskId>) -> Canceled {
+        let mut canceled = Canceled::default();
+        for id in ids {
+            if self.leave(id) {
+                canceled.stopping += 1;
+            } else {
+                canceled.end_now.extend(self.remove(id).map(|slot| slot.entry));
+            }
+        }
+        canceled
+    }
+
+    /// Tells a running task to end. Returns whether it was running.
+    fn leave(&mut self, id: TaskId) -> bool {
+        let Some(Slot { phase: Phase::Running { stop, .. }, .. }) = self.slots.get(&id) else { return false };
+        stop.cancel();
+        if let Some(Slot { entry, host, counts, places, .. }) = self.slots.remove(&id) {
+            self.leaving.insert(id, Leaving { entry, host, counts, places, behind: Vec::new() });
+        }
+        true
+    }
+
+    fn remove(&mut self, id: TaskId) -> Option<Slot> {
+        self.step_out(id);
+        let slot = self.slots.remove(&id)?;
+        for place in &slot.places {
+            // Whoever it was behind is still writing there.
+            match slot.behind.and_then(|owner| Some((owner, self.leaving.get_mut(&owner)?))) {
+                Some((owner, leaving)) => {
+                    leaving.places.push(place.clone());
+                    self.places.insert(place.clone(), owner);
+                }
+                None => drop(self.places.remove(place)),
+            }
+        }
+        Some(slot)
+    }
+}
+
+/// The end of a task that is here already.
+pub(crate) fn same_task_busy() -> TaskEnd {
+    TaskEnd::new(EndCause::SameTaskBusy)
 }
 
 fn busy(place: &Location) -> Error {

@@ -5,7 +5,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use futures_util::FutureExt;
+use futures_util::{FutureExt, StreamExt};
 use okdownload_connection::ConnectionFactory;
 use okdownload_monitor::{DownloadListener, Event, Monitor};
 use okdownload_output::OutputStreamFactory;
@@ -21,10 +21,9 @@ use tracing::Instrument;
 use crate::builder::OkDownloadBuilder;
 use crate::call::{Call, Env, Figures};
 use crate::callbacks::{CallbackExecutor, MonitorListener, deliver};
-use crate::dispatcher::{Cancel, Dispatcher, TaskState};
-use crate::entry::Entry;
+use crate::dispatcher::{Admission, Canceled, Dispatcher, Refusal, TaskState, same_task_busy};
+use crate::entry::{Entry, Listening};
 use crate::handle::TaskHandle;
-use crate::hub::Events;
 use crate::order::Recorder;
 use crate::request_builder::TaskRequest;
 use crate::run::Run;
@@ -117,16 +116,42 @@ impl OkDownload {
         self.task(task).enqueue().wait_blocking()?.into_result()
     }
 
-    /// Ends the task of this id. Returns whether there was one.
-    pub fn cancel(&self, id: TaskId) -> bool {
-        self.engine.cancel(id)
+    /// Lets tasks wait for their turns, all at one moment: none starts before a later one of higher priority. The
+    /// handles are in the order of the tasks. Of those that are refused, same tasks are told before busy files.
+    pub fn enqueue_all(
+        &self,
+        tasks: impl IntoIterator<Item = DownloadTask>,
+        listener: impl DownloadListener,
+    ) -> Vec<TaskHandle> {
+        let listener = Arc::new(listener);
+        self.enqueue_requests(tasks.into_iter().map(|task| self.task(task).listener(listener.clone())))
     }
 
-    /// Ends all tasks.
-    pub fn cancel_all(&self) {
-        for id in self.engine.dispatcher.ids() {
-            self.engine.cancel(id);
-        }
+    /// [`enqueue_all`](OkDownload::enqueue_all) for requests of this engine; none of them joins.
+    pub(crate) fn enqueue_requests(
+        &self,
+        requests: impl IntoIterator<Item = TaskRequest>,
+    ) -> Vec<TaskHandle> {
+        let entries: Vec<_> = requests.into_iter().map(TaskRequest::into_entry).collect();
+        self.engine.admit(&entries, Admission::Waiting, false);
+        entries.into_iter().map(|entry| TaskHandle::new(self.engine.clone(), entry)).collect()
+    }
+
+    /// Ends the task of this id. Returns whether there was one that had not been told to end before.
+    pub fn cancel(&self, id: TaskId) -> bool {
+        self.engine.cancel(self.engine.dispatcher.cancel(id)) > 0
+    }
+
+    /// Ends these tasks, all at one moment: none of them starts because another one stops. Returns how many had not
+    /// ended or been told to end before. Handles of another engine are passed over.
+    pub fn cancel_each<'a>(&self, handles: impl IntoIterator<Item = &'a TaskHandle>) -> usize {
+        let entries = handles.into_iter().map(TaskHandle::entry);
+        self.engine.cancel(self.engine.dispatcher.cancel_each(entries))
+    }
+
+    /// Ends all tasks, at one moment. Returns how many.
+    pub fn cancel_all(&self) -> usize {
+        self.engine.cancel(self.engine.dispatcher.cancel_all())
     }
 
     /// Where a task is; `None` if this engine has none of this id.
@@ -140,9 +165,24 @@ impl OkDownload {
         self.engine.pump();
     }
 
+    /// Sets how many tasks of one host (and port) may run at a time; `None` lifts the limit. Running ones go on.
+    pub fn set_max_running_per_host(&self, count: Option<NonZeroUsize>) {
+        self.engine.dispatcher.set_per_host(count);
+        self.engine.pump();
+    }
+
     /// Sets the most bytes a second of all tasks together, from now on; `None` lifts the limit.
     pub fn set_rate_limit(&self, bytes_per_second: Option<NonZeroU64>) {
         self.engine.throttle.set(bytes_per_second);
+    }
+
+    /// Works for this engine; its shutdown waits for the end.
+    pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.engine.spawn(work);
+    }
+
+    pub(crate) fn executor(&self) -> &dyn CallbackExecutor {
+        self.engine.parts.executor.as_ref()
     }
 
     /// The store, as its readers should see it: with what is not written yet.
@@ -181,17 +221,20 @@ impl OkDownload {
 }
 
 impl Engine {
-    /// Calls listeners, and the engine's monitor, for a task.
-    pub(crate) fn listen(&self, entry: &Arc<Entry>, listeners: Vec<(Arc<dyn DownloadListener>, Events)>) {
-        let monitor = self.parts.monitor.clone().map(|monitor| {
-            let listener: Arc<dyn DownloadListener> = Arc::new(MonitorListener(monitor));
+    /// Begins to call those who listen, if that has not begun yet: before the first event is published.
+    fn listen(&self, entry: &Entry, monitor: Option<&Arc<dyn Monitor>>) {
+        let mut listening = lock(&entry.listening);
+        let Listening::Waiting(listeners) = &mut *listening else { return };
+        let monitor = monitor.map(|monitor| {
+            let listener: Arc<dyn DownloadListener> = Arc::new(MonitorListener(monitor.clone()));
             (listener, entry.hub.subscribe())
         });
-        for (listener, events) in monitor.into_iter().chain(listeners) {
-            let delivery =
-                self.spawn(deliver(self.parts.executor.clone(), entry.task.clone(), listener, events));
-            lock(&entry.deliveries).extend(delivery);
-        }
+        let listeners = std::mem::take(listeners);
+        let all = monitor.into_iter().chain(listeners);
+        let deliveries = all.filter_map(|(listener, events)| {
+            self.spawn(deliver(self.parts.executor.clone(), entry.task.clone(), listener, events))
+        });
+        *listening = Listening::Told(deliveries.collect());
     }
 
     fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) -> Option<JoinHandle<()>> {
@@ -205,9 +248,11 @@ impl Engine {
     }
 
     /// Tells a task's end. The engine lives until its listeners have heard it, even if nobody else holds it.
-    fn end(self: &Arc<Self>, entry: &Entry, end: TaskEnd) {
+    pub(crate) fn end(self: &Arc<Self>, entry: &Entry, end: TaskEnd) {
+        self.listen(entry, self.parts.monitor.as_ref());
         entry.hub.finish(end);
-        let deliveries = std::mem::take(&mut *lock(&entry.deliveries));
+        let told = std::mem::replace(&mut *lock(&entry.listening), Listening::Told(Vec::new()));
+        let Listening::Told(deliveries) = told else { return };
         if !deliveries.is_empty() {
             let engine = self.clone();
             self.spawn(async move {
@@ -221,30 +266,51 @@ impl Engine {
         }
     }
 
-    pub(crate) fn enqueue(self: &Arc<Self>, entry: &Arc<Entry>) {
-        if self.admit(entry, false).is_some() {
-            self.pump();
-        }
-    }
-
-    pub(crate) fn execute(self: &Arc<Self>, entry: &Arc<Entry>) {
-        if let Some(Some(stop)) = self.admit(entry, true) {
-            self.spawn(self.clone().drive(entry.clone(), stop));
-        }
-    }
-
-    fn admit(self: &Arc<Self>, entry: &Arc<Entry>, at_once: bool) -> Option<Option<CancellationToken>> {
-        let ready = self.home.handle().map_err(TaskEnd::failed);
-        match ready.and_then(|handle| Ok((self.dispatcher.admit(entry.clone(), at_once)?, handle))) {
-            Ok((stop, handle)) => {
-                self.tick_on(&handle);
-                Some(stop)
-            }
-            Err(end) => {
-                self.end(entry, end);
-                None
+    /// Takes tasks in. Those that can't even wait end here. With `joins`, those that are here already don't: they share
+    /// what is here, which is given back beside them.
+    pub(crate) fn admit(
+        self: &Arc<Self>,
+        entries: &[Arc<Entry>],
+        how: Admission,
+        joins: bool,
+    ) -> Vec<(Arc<Entry>, Arc<Entry>)> {
+        match self.home.handle() {
+            Ok(handle) => self.tick_on(&handle),
+            Err(error) => {
+                entries.iter().for_each(|entry| self.end(entry, TaskEnd::failed(error.clone())));
+                return Vec::new();
             }
         }
+        let (mut joined, mut later) = (Vec::new(), Vec::new());
+        for (entry, refusal) in self.dispatcher.admit(entries, how) {
+            match refusal {
+                Refusal::SameTask(there) if joins => {
+                    self.join(&entry, &there);
+                    joined.push((entry, there));
+                }
+                Refusal::SameTask(_) => self.end(&entry, same_task_busy()),
+                Refusal::Ends(end) => later.push((entry, end)),
+            }
+        }
+        later.into_iter().for_each(|(entry, end)| self.end(&entry, end));
+        self.pump();
+        joined
+    }
+
+    /// Hands all that happens to a task on to those who listen to another one. The monitor has heard it already.
+    fn join(self: &Arc<Self>, entry: &Arc<Entry>, there: &Arc<Entry>) {
+        self.listen(entry, None);
+        let mut events = there.hub.subscribe();
+        // A paused task must not keep its engine alive.
+        let (engine, entry) = (Arc::downgrade(self), entry.clone());
+        self.spawn(async move {
+            while let Some(event) = events.next().await {
+                match (event, engine.upgrade()) {
+                    (Event::TaskEnd(end), Some(engine)) => engine.end(&entry, (*end).clone()),
+                    (event, _) => entry.hub.publish(|| event),
+                }
+            }
+        });
     }
 
     /// Lets the recorder tick, from the first task on.
@@ -263,31 +329,31 @@ impl Engine {
         }
     }
 
-    pub(crate) fn cancel(self: &Arc<Self>, id: TaskId) -> bool {
-        match self.dispatcher.cancel(id) {
-            Cancel::Ends(entry) => {
-                self.end(&entry, TaskEnd::new(EndCause::Canceled));
-                true
-            }
-            Cancel::Stops => true,
-            Cancel::Unknown => false,
+    /// Does what is to be done about tasks that are to end. Returns how many they are.
+    pub(crate) fn cancel(self: &Arc<Self>, canceled: Canceled) -> usize {
+        let count = canceled.count();
+        for entry in canceled.end_now {
+            self.end(&entry, TaskEnd::new(EndCause::Canceled));
+        }
+        count
+    }
+
+    pub(crate) fn pause(&self, entry: &Arc<Entry>) {
+        if self.dispatcher.pause(entry) {
+            self.listen(entry, self.parts.monitor.as_ref());
+            entry.hub.publish(|| Event::Paused);
         }
     }
 
-    pub(crate) fn pause(&self, id: TaskId) {
-        if let Some(paused) = self.dispatcher.pause(id) {
-            paused.hub.publish(|| Event::Paused);
-        }
-    }
-
-    pub(crate) fn resume(self: &Arc<Self>, id: TaskId) {
-        self.dispatcher.resume(id);
+    pub(crate) fn resume(self: &Arc<Self>, entry: &Arc<Entry>) {
+        self.dispatcher.resume(entry);
         self.pump();
     }
 
     /// One run of a task, from its turn to what comes after it.
     async fn drive(self: Arc<Self>, entry: Arc<Entry>, stop: CancellationToken) {
         let id = entry.task.id();
+        self.listen(&entry, self.parts.monitor.as_ref());
         let span = tracing::info_span!("task", %id);
         let run = AssertUnwindSafe(self.run(&entry, stop)).catch_unwind().instrument(span).await;
         let end = run.unwrap_or_else(|_| {

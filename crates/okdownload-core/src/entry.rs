@@ -3,12 +3,13 @@
 use std::sync::{Arc, Mutex};
 
 use okdownload_connection::ConnectionFactory;
+use okdownload_monitor::DownloadListener;
 use okdownload_output::OutputStreamFactory;
 use okdownload_strategy::{DownloadStrategy, ProcessFileStrategy};
 use okdownload_types::DownloadTask;
 use tokio::task::JoinHandle;
 
-use crate::hub::Hub;
+use crate::hub::{Events, Hub};
 use crate::reader::Room;
 use crate::throttle::Throttle;
 
@@ -21,8 +22,16 @@ pub(crate) struct Entry {
     pub(crate) parts: TaskParts,
     /// The reader's room, if the task has one; it goes to no place then, and is not recorded.
     pub(crate) room: Option<Arc<Room>>,
-    /// Those who tell its listeners.
-    pub(crate) deliveries: Mutex<Vec<JoinHandle<()>>>,
+    pub(crate) listening: Mutex<Listening>,
+}
+
+/// Who listens to a task through callbacks.
+#[derive(Debug)]
+pub(crate) enum Listening {
+    /// Nothing has happened yet, so nobody is at work for them: a task that waits costs no more for its listeners.
+    Waiting(Vec<(Arc<dyn DownloadListener>, Events)>),
+    /// These tell them.
+    Told(Vec<JoinHandle<()>>),
 }
 
 /// Parts that one task has in place of its engine's.
@@ -43,6 +52,7 @@ impl Entry {
     pub(crate) fn with_parts(task: DownloadTask, parts: TaskParts) -> Self {
         let hub = Arc::new(Hub::new(task.progress_interval()));
         let throttle = Arc::new(Throttle::new(task.rate_limit()));
-        Self { task, hub, throttle, parts, room: None, deliveries: Mutex::default() }
+        let listening = Mutex::new(Listening::Waiting(Vec::new()));
+        Self { task, hub, throttle, parts, room: None, listening }
     }
 }

@@ -27,6 +27,10 @@ impl TaskHandle {
         Self { engine, entry }
     }
 
+    pub(crate) fn entry(&self) -> &Arc<Entry> {
+        &self.entry
+    }
+
     /// The task's id.
     pub fn id(&self) -> TaskId {
         self.entry.task.id()
@@ -39,11 +43,7 @@ impl TaskHandle {
 
     /// Where the task is; `None` once it has ended.
     pub fn state(&self) -> Option<TaskState> {
-        if self.engine.dispatcher.holds(&self.entry) {
-            self.engine.dispatcher.task_state(self.id())
-        } else {
-            None
-        }
+        self.engine.dispatcher.entry_state(&self.entry)
     }
 
     /// Waits for the end. May be called as often as one likes; cancelling the wait changes nothing.
@@ -70,31 +70,23 @@ impl TaskHandle {
     /// Ends the task. What is there is recorded and kept; await the handle to know that it is. Does nothing to a task
     /// that has ended.
     pub fn cancel(&self) {
-        if self.engine.dispatcher.holds(&self.entry) {
-            self.engine.cancel(self.id());
-        }
+        self.engine.cancel(self.engine.dispatcher.cancel_each([&self.entry]));
     }
 
     /// Stops the task so that [`resume`](TaskHandle::resume) goes on with it; it has no end meanwhile, and holds
     /// neither a connection nor a file.
     pub fn pause(&self) {
-        if self.engine.dispatcher.holds(&self.entry) {
-            self.engine.pause(self.id());
-        }
+        self.engine.pause(&self.entry);
     }
 
     /// Lets a paused task wait for its turn again.
     pub fn resume(&self) {
-        if self.engine.dispatcher.holds(&self.entry) {
-            self.engine.resume(self.id());
-        }
+        self.engine.resume(&self.entry);
     }
 
     /// Gives the task another priority. A waiting one takes its new place in the queue.
     pub fn set_priority(&self, priority: i32) {
-        if self.engine.dispatcher.holds(&self.entry) {
-            self.engine.dispatcher.set_priority(self.id(), priority);
-        }
+        self.engine.dispatcher.set_priority(&self.entry, priority);
     }
 
     /// Sets the most bytes a second, from now on; `None` lifts the limit.

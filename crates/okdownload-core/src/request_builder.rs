@@ -8,8 +8,9 @@ use okdownload_output::OutputStreamFactory;
 use okdownload_strategy::{DownloadStrategy, ProcessFileStrategy};
 use okdownload_types::{DownloadTask, Result, Target, TaskEnd};
 
+use crate::dispatcher::Admission;
 use crate::engine::Engine;
-use crate::entry::{Entry, TaskParts};
+use crate::entry::{Entry, Listening, TaskParts};
 use crate::handle::TaskHandle;
 use crate::hub::Events;
 use crate::reader::{self, DownloadReader};
@@ -21,17 +22,28 @@ use crate::sync::lock;
 pub struct TaskRequest {
     engine: Arc<Engine>,
     entry: Entry,
-    listeners: Vec<(Arc<dyn DownloadListener>, Events)>,
+    joins: bool,
 }
 
 impl TaskRequest {
     pub(crate) fn new(engine: Arc<Engine>, task: DownloadTask) -> Self {
-        Self { engine, entry: Entry::with_parts(task, TaskParts::default()), listeners: Vec::new() }
+        Self { engine, entry: Entry::with_parts(task, TaskParts::default()), joins: false }
     }
 
     /// Adds a listener.
-    pub fn listener(mut self, listener: impl DownloadListener) -> Self {
-        self.listeners.push((Arc::new(listener), self.entry.hub.subscribe()));
+    pub fn listener(self, listener: impl DownloadListener) -> Self {
+        let events = self.entry.hub.subscribe();
+        if let Listening::Waiting(listeners) = &mut *lock(&self.entry.listening) {
+            listeners.push((Arc::new(listener), events));
+        }
+        self
+    }
+
+    /// If the same task is waiting, running or paused already, shares it rather than be refused: the handle is that
+    /// task's, and listeners and events get all that happens from then on. The task's own options and parts stay as
+    /// they are; those of this request are not looked at.
+    pub fn join(mut self) -> Self {
+        self.joins = true;
         self
     }
 
@@ -73,20 +85,44 @@ impl TaskRequest {
         self
     }
 
+    pub(crate) fn without_joining(mut self) -> Self {
+        self.joins = false;
+        self
+    }
+
     /// Lets the task wait for its turn. If it can't even do that (the same task or file is busy, the engine was shut
     /// down), it ends at once, and the handle tells how.
     pub fn enqueue(self) -> TaskHandle {
-        let (engine, entry) = self.prepare();
-        engine.enqueue(&entry);
-        TaskHandle::new(engine, entry)
+        self.admit(Admission::Waiting)
     }
 
-    /// Runs the task now, whatever else runs: it does not count against the limit. Dropping the future does not cancel
+    /// Lets the task wait until its handle is [resumed](TaskHandle::resume). Else like
+    /// [`enqueue`](TaskRequest::enqueue): it is there, and no other task may take its file.
+    pub fn enqueue_paused(self) -> TaskHandle {
+        self.admit(Admission::Paused)
+    }
+
+    /// Runs the task now, whatever else runs: it does not count against the limits. Dropping the future does not cancel
     /// the task.
     pub async fn execute(self) -> TaskEnd {
-        let (engine, entry) = self.prepare();
-        engine.execute(&entry);
-        TaskHandle::new(engine, entry).wait().await
+        self.admit(Admission::AtOnce).wait().await
+    }
+
+    fn admit(self, how: Admission) -> TaskHandle {
+        let entry = Arc::new(self.entry);
+        let joined = self.engine.admit(std::slice::from_ref(&entry), how, self.joins);
+        TaskHandle::new(self.engine, joined.into_iter().next().map_or(entry, |(_, there)| there))
+    }
+
+    /// Ends without having been taken in by anybody.
+    pub(crate) fn refuse(self, end: TaskEnd) -> TaskHandle {
+        let entry = Arc::new(self.entry);
+        self.engine.end(&entry, end);
+        TaskHandle::new(self.engine, entry)
+    }
+
+    pub(crate) fn into_entry(self) -> Arc<Entry> {
+        Arc::new(self.entry)
     }
 
     /// Enqueues the task with its bytes for whoever reads them, and no file: the target is not looked at. What a
@@ -100,11 +136,5 @@ impl TaskRequest {
         let (pipe, reading) = reader::pipe();
         self.entry.room = Some(reading.room.clone());
         Ok(DownloadReader::new(self.output_layer(|_| pipe).enqueue(), reading))
-    }
-
-    fn prepare(self) -> (Arc<Engine>, Arc<Entry>) {
-        let entry = Arc::new(self.entry);
-        self.engine.listen(&entry, self.listeners);
-        (self.engine, entry)
     }
 }
