@@ -45,9 +45,10 @@ struct Slot {
     turn: Turn,
     host: Host,
     counts: bool,
-    places: Vec<Location>,
-    /// The run that has to be over first.
-    behind: Option<TaskId>,
+    /// What it has taken beside the place that its target names.
+    claims: Vec<Location>,
+    /// The run that has to be over first. Few have one, and there may be very many.
+    behind: Option<Box<TaskId>>,
 }
 
 #[derive(Debug)]
@@ -209,7 +210,7 @@ impl Dispatcher {
         // If there are two of this id, the one that leaves is the one that runs.
         let State { leaving, slots, places, .. } = &mut *state;
         let leaving = leaving.get_mut(&id).map(|leaving| &mut leaving.places);
-        if let Some(own) = leaving.or_else(|| slots.get_mut(&id).map(|slot| &mut slot.places)) {
+        if let Some(own) = leaving.or_else(|| slots.get_mut(&id).map(|slot| &mut slot.claims)) {
             own.push(place.clone());
             places.insert(place.clone(), id);
         }
@@ -314,6 +315,11 @@ impl Dispatcher {
 }
 
 impl Slot {
+    /// All that it has taken.
+    fn places(&self) -> impl Iterator<Item = &Location> {
+        self.entry.task.target().named().into_iter().chain(&self.claims)
+    }
+
     fn state(&self) -> TaskState {
         match self.phase {
             Phase::Waiting => TaskState::Waiting,
@@ -353,8 +359,8 @@ impl State {
             turn: (Reverse(entry.task.priority()), self.arrivals),
             host: self.lines.host(entry.task.url()),
             counts: how != Admission::AtOnce,
-            places: place.cloned().into_iter().collect(),
-            behind,
+            claims: Vec::new(),
+            behind: behind.map(Box::new),
         };
         self.slots.insert(id, slot);
         self.line_up(id);
@@ -391,7 +397,7 @@ impl State {
 
     /// The run that this task was behind is over.
     fn come_forward(&mut self, id: TaskId, over: TaskId) {
-        if let Some(slot) = self.slots.get_mut(&id).filter(|slot| slot.behind == Some(over)) {
+        if let Some(slot) = self.slots.get_mut(&id).filter(|slot| slot.behind.as_deref() == Some(&over)) {
             slot.behind = None;
             self.line_up(id);
         }
@@ -421,7 +427,9 @@ impl State {
     fn leave(&mut self, id: TaskId) -> bool {
         let Some(Slot { phase: Phase::Running { stop, .. }, .. }) = self.slots.get(&id) else { return false };
         stop.cancel();
-        if let Some(Slot { entry, host, counts, places, .. }) = self.slots.remove(&id) {
+        if let Some(slot) = self.slots.remove(&id) {
+            let places = slot.places().cloned().collect();
+            let Slot { entry, host, counts, .. } = slot;
             self.leaving.insert(id, Leaving { entry, host, counts, places, behind: Vec::new() });
         }
         true
@@ -430,12 +438,13 @@ impl State {
     fn remove(&mut self, id: TaskId) -> Option<Slot> {
         self.step_out(id);
         let slot = self.slots.remove(&id)?;
-        for place in &slot.places {
-            // Whoever it was behind is still writing there.
-            match slot.behind.and_then(|owner| Some((owner, self.leaving.get_mut(&owner)?))) {
+        // Whoever it was behind is still writing there.
+        let mut owner = slot.behind.as_deref().and_then(|owner| Some((*owner, self.leaving.get_mut(owner)?)));
+        for place in slot.places() {
+            match &mut owner {
                 Some((owner, leaving)) => {
                     leaving.places.push(place.clone());
-                    self.places.insert(place.clone(), owner);
+                    self.places.insert(place.clone(), *owner);
                 }
                 None => drop(self.places.remove(place)),
             }

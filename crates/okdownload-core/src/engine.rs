@@ -227,11 +227,11 @@ impl Engine {
         let Listening::Waiting(listeners) = &mut *listening else { return };
         let monitor = monitor.map(|monitor| {
             let listener: Arc<dyn DownloadListener> = Arc::new(MonitorListener(monitor.clone()));
-            (listener, entry.hub.subscribe())
+            listener
         });
         let listeners = std::mem::take(listeners);
-        let all = monitor.into_iter().chain(listeners);
-        let deliveries = all.filter_map(|(listener, events)| {
+        let deliveries = monitor.into_iter().chain(listeners).filter_map(|listener| {
+            let events = entry.hub().subscribe();
             self.spawn(deliver(self.parts.executor.clone(), entry.task.clone(), listener, events))
         });
         *listening = Listening::Told(deliveries.collect());
@@ -250,7 +250,7 @@ impl Engine {
     /// Tells a task's end. The engine lives until its listeners have heard it, even if nobody else holds it.
     pub(crate) fn end(self: &Arc<Self>, entry: &Entry, end: TaskEnd) {
         self.listen(entry, self.parts.monitor.as_ref());
-        entry.hub.finish(end);
+        entry.hub().finish(end);
         let told = std::mem::replace(&mut *lock(&entry.listening), Listening::Told(Vec::new()));
         let Listening::Told(deliveries) = told else { return };
         if !deliveries.is_empty() {
@@ -300,14 +300,14 @@ impl Engine {
     /// Hands all that happens to a task on to those who listen to another one. The monitor has heard it already.
     fn join(self: &Arc<Self>, entry: &Arc<Entry>, there: &Arc<Entry>) {
         self.listen(entry, None);
-        let mut events = there.hub.subscribe();
+        let mut events = there.hub().subscribe();
         // A paused task must not keep its engine alive.
         let (engine, entry) = (Arc::downgrade(self), entry.clone());
         self.spawn(async move {
             while let Some(event) = events.next().await {
                 match (event, engine.upgrade()) {
                     (Event::TaskEnd(end), Some(engine)) => engine.end(&entry, (*end).clone()),
-                    (event, _) => entry.hub.publish(|| event),
+                    (event, _) => entry.hub().publish(|| event),
                 }
             }
         });
@@ -341,7 +341,7 @@ impl Engine {
     pub(crate) fn pause(&self, entry: &Arc<Entry>) {
         if self.dispatcher.pause(entry) {
             self.listen(entry, self.parts.monitor.as_ref());
-            entry.hub.publish(|| Event::Paused);
+            entry.hub().publish(|| Event::Paused);
         }
     }
 
@@ -365,12 +365,12 @@ impl Engine {
         });
         let ended = self.dispatcher.finished(id, end.cause == EndCause::Canceled);
         if !ended {
-            entry.hub.publish(|| Event::Paused);
+            entry.hub().publish(|| Event::Paused);
         }
         // The next one need not wait for this one's end to be told.
         self.pump();
         if let Err(error) = self.recorder.told(id).await {
-            entry.hub.warn(format!("the end of a download could not be recorded: {error}"));
+            entry.hub().warn(format!("the end of a download could not be recorded: {error}"));
         }
         if ended {
             self.end(&entry, end);
@@ -384,7 +384,7 @@ impl Engine {
         let mut run = Run::new(
             entry.task.clone(),
             parts.connection.clone().unwrap_or_else(|| self.parts.connection.clone()),
-            entry.hub.clone(),
+            entry.hub().clone(),
             stop,
             [self.throttle.clone(), entry.throttle.clone()],
             strategy.unwrap_or(&self.parts.strategy).clone(),

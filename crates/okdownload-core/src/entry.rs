@@ -1,6 +1,6 @@
 //! A task within an engine.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use okdownload_connection::ConnectionFactory;
 use okdownload_monitor::DownloadListener;
@@ -9,7 +9,7 @@ use okdownload_strategy::{DownloadStrategy, ProcessFileStrategy};
 use okdownload_types::DownloadTask;
 use tokio::task::JoinHandle;
 
-use crate::hub::{Events, Hub};
+use crate::hub::Hub;
 use crate::reader::Room;
 use crate::throttle::Throttle;
 
@@ -17,7 +17,8 @@ use crate::throttle::Throttle;
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) task: DownloadTask,
-    pub(crate) hub: Arc<Hub>,
+    /// Where its events come together, from when somebody listens or something happens. A task that waits needs none.
+    hub: OnceLock<Arc<Hub>>,
     pub(crate) throttle: Arc<Throttle>,
     pub(crate) parts: TaskParts,
     /// The reader's room, if the task has one; it goes to no place then, and is not recorded.
@@ -29,7 +30,7 @@ pub(crate) struct Entry {
 #[derive(Debug)]
 pub(crate) enum Listening {
     /// Nothing has happened yet, so nobody is at work for them: a task that waits costs no more for its listeners.
-    Waiting(Vec<(Arc<dyn DownloadListener>, Events)>),
+    Waiting(Vec<Arc<dyn DownloadListener>>),
     /// These tell them.
     Told(Vec<JoinHandle<()>>),
 }
@@ -50,9 +51,16 @@ impl Entry {
     }
 
     pub(crate) fn with_parts(task: DownloadTask, parts: TaskParts) -> Self {
-        let hub = Arc::new(Hub::new(task.progress_interval()));
         let throttle = Arc::new(Throttle::new(task.rate_limit()));
         let listening = Mutex::new(Listening::Waiting(Vec::new()));
-        Self { task, hub, throttle, parts, room: None, listening }
+        Self { task, hub: OnceLock::new(), throttle, parts, room: None, listening }
+    }
+
+    pub(crate) fn hub(&self) -> &Arc<Hub> {
+        self.hub.get_or_init(|| Arc::new(Hub::new(self.task.progress_interval())))
+    }
+
+    pub(crate) fn is_ended(&self) -> bool {
+        self.hub.get().is_some_and(|hub| hub.end().is_some())
     }
 }

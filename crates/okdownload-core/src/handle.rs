@@ -48,7 +48,7 @@ impl TaskHandle {
 
     /// Waits for the end. May be called as often as one likes; cancelling the wait changes nothing.
     pub async fn wait(&self) -> TaskEnd {
-        (*self.entry.hub.ended().await).clone()
+        (*self.entry.hub().ended().await).clone()
     }
 
     /// Waits for the end, blocking this thread.
@@ -64,7 +64,7 @@ impl TaskHandle {
 
     /// Whether the task has ended.
     pub fn is_ended(&self) -> bool {
-        self.entry.hub.end().is_some()
+        self.entry.is_ended()
     }
 
     /// Ends the task. What is there is recorded and kept; await the handle to know that it is. Does nothing to a task
@@ -97,12 +97,12 @@ impl TaskHandle {
     /// All events from now on, as a stream that ends after `TaskEnd`. To miss none, ask for it before the task is
     /// enqueued: [`TaskRequest::events`](crate::TaskRequest::events).
     pub fn events(&self) -> Events {
-        self.entry.hub.subscribe()
+        self.entry.hub().subscribe()
     }
 
     /// How far the task is: changes as bytes are recorded.
     pub fn progress(&self) -> watch::Receiver<Progress> {
-        self.entry.hub.progress()
+        self.entry.hub().progress()
     }
 }
 

@@ -32,9 +32,10 @@ impl TaskRequest {
 
     /// Adds a listener.
     pub fn listener(self, listener: impl DownloadListener) -> Self {
-        let events = self.entry.hub.subscribe();
         if let Listening::Waiting(listeners) = &mut *lock(&self.entry.listening) {
-            listeners.push((Arc::new(listener), events));
+            // Few tasks have more than one.
+            listeners.reserve_exact(1);
+            listeners.push(Arc::new(listener));
         }
         self
     }
@@ -49,7 +50,7 @@ impl TaskRequest {
 
     /// All events of the task, from its first on.
     pub fn events(&self) -> Events {
-        self.entry.hub.subscribe()
+        self.entry.hub().subscribe()
     }
 
     /// A strategy for this task alone.
