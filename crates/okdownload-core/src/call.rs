@@ -54,6 +54,8 @@ pub(crate) struct Call<'a> {
     /// Makes a place this task's own, against all other tasks of the engine.
     pub(crate) claim: &'a (dyn Fn(&Location) -> Result<()> + Sync),
     pub(crate) figures: Figures,
+    /// The task's record if it has not begun: it is put back if nothing comes of this run.
+    pub(crate) kept: Option<BreakpointInfo>,
 }
 
 /// What is told of a run at its end.
@@ -149,20 +151,26 @@ impl Call<'_> {
     /// What the store knows of this task.
     async fn recall(&mut self) -> Result<Known> {
         let id = self.run.task.id();
-        if !self.run.is_kept() {
+        if !self.run.is_recorded() {
             let location = self.run.task.target().named().cloned();
             return Ok(Known { location, ..Known::default() });
         }
         self.env.recorder.told(id).await?;
         let store = self.env.recorder.store();
         let breakpoint = store.breakpoint(id).await?;
+        let recorded = breakpoint.is_some();
+        // One that has not begun says nothing about files.
+        let (breakpoint, kept) = breakpoint.map_or((None, None), |info| match info.blocks.is_empty() {
+            true => (None, Some(info)),
+            false => (Some(info), None),
+        });
+        self.kept = kept;
         let completion = store.completion(id).await?;
         // A file that the response named before, or that took another name, is found again without asking.
         let renamed = self.process.on_exists(&self.run.task) == OnExists::Rename;
         let named = self.run.task.target().named();
         let location = named.filter(|_| !renamed).or(breakpoint.as_ref().map(|info| &info.location));
         let location = location.or(completion.as_ref().map(|record| &record.location)).or(named).cloned();
-        let recorded = breakpoint.is_some();
         Ok(Known { location, breakpoint, completion, recorded, ..Known::default() })
     }
 
@@ -338,7 +346,7 @@ impl Call<'_> {
         connections: usize,
     ) -> Result<Attempt> {
         let (ledger, hub) = (shared.ledger.clone(), self.run.hub.clone());
-        self.env.recorder.watch(self.run.task.id(), ledger, hub, self.run.is_kept());
+        self.env.recorder.watch(self.run.task.id(), ledger, hub, self.run.is_recorded());
         // Of what goes to an output in order, nothing is claimed before it is whole.
         let claims = shared.in_order.is_none() && self.is_durable();
         let sync_every = claims.then_some(self.env.sync_interval);
@@ -371,7 +379,7 @@ impl Call<'_> {
     /// The order is the promise: all counters told, digest, the user's check, data synced, renamed, name synced; only
     /// then may anybody say that it is complete.
     async fn finish(&mut self, known: &Known, transfer: &Transfer) -> Result<Attempt> {
-        if self.run.is_kept()
+        if self.run.is_recorded()
             && let Err(error) = self.env.recorder.record().await
         {
             return self.leave(transfer, error).await;
@@ -395,9 +403,10 @@ impl Call<'_> {
             return self.leave(transfer, error).await;
         }
         self.env.recorder.forget(info.id);
-        match finish::record(self, &info).await {
-            Some(record) => self.env.recorder.defer(Change::Complete(record)),
-            None => self.drop_breakpoint(),
+        if self.run.is_recorded() {
+            let record = finish::record(self, &info).await;
+            let change = record.map_or(Change::RemoveBreakpoint(info.id), Change::Complete);
+            self.env.recorder.defer(change);
         }
         Ok(Attempt::Complete)
     }
@@ -406,7 +415,7 @@ impl Call<'_> {
     /// so then it starts over; those of one fresh response are what the server has.
     async fn drop_part(&mut self, transfer: &Transfer, error: Error) -> Result<Attempt> {
         self.env.recorder.forget(self.run.task.id());
-        self.drop_breakpoint();
+        self.drop_claims();
         transfer.stream.abort().await?;
         if self.figures.resumed > 0 {
             Ok(Attempt::StartOver(ResumeFailedCause::DigestMismatch))
@@ -419,7 +428,7 @@ impl Call<'_> {
     async fn leave<T>(&mut self, transfer: &Transfer, error: Error) -> Result<T> {
         self.unwatch().await;
         let closed = if transfer.ledger.written() == 0 || !is_resumable(transfer.output) {
-            self.drop_breakpoint();
+            self.drop_claims();
             transfer.stream.abort().await
         } else {
             transfer.stream.close().await
@@ -430,9 +439,11 @@ impl Call<'_> {
         Err(error)
     }
 
-    fn drop_breakpoint(&self) {
-        if self.run.is_kept() {
-            self.env.recorder.defer(Change::RemoveBreakpoint(self.run.task.id()));
+    /// Tells the store, if it knows of this run, that no byte is left: the task has not begun, if it was kept.
+    fn drop_claims(&self) {
+        if self.run.is_recorded() {
+            let id = self.run.task.id();
+            self.env.recorder.defer(self.kept.clone().map_or(Change::RemoveBreakpoint(id), Change::Put));
         }
     }
 

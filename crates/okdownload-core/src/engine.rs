@@ -181,6 +181,10 @@ impl OkDownload {
         self.engine.spawn(work);
     }
 
+    pub(crate) fn output(&self) -> &dyn OutputStreamFactory {
+        self.engine.parts.output.as_ref()
+    }
+
     pub(crate) fn executor(&self) -> &dyn CallbackExecutor {
         self.engine.parts.executor.as_ref()
     }
@@ -398,7 +402,8 @@ impl Engine {
         };
         let claim = |place: &_| self.dispatcher.claim(entry.task.id(), place);
         let process = process.unwrap_or(&self.parts.process).clone();
-        let mut call = Call { env: &env, run: &run, process, claim: &claim, figures: Figures::default() };
+        let mut call =
+            Call { env: &env, run: &run, process, claim: &claim, figures: Figures::default(), kept: None };
         let result = live_until(&mut call).await;
         let mut end = result.map_or_else(TaskEnd::failed, |()| TaskEnd::new(EndCause::Completed));
         end.location = call.figures.location;

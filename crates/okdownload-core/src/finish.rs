@@ -22,7 +22,7 @@ pub(crate) async fn verify(call: &mut Call<'_>, transfer: &Transfer, info: &Brea
         Some(expected) => digest::check(call.run, transfer.stream.as_ref(), length, expected).await?,
         None => {}
     }
-    if call.run.is_kept() {
+    if call.run.is_recorded() {
         call.process.check(&call.run.task, &info.part).await?;
     }
     if call.run.stop.is_cancelled() { Err(crate::run::canceled()) } else { Ok(()) }

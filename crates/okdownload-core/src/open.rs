@@ -41,9 +41,13 @@ impl Call<'_> {
                 // Claims that are not believed are taken back before anything is written: the part may grow beyond
                 // them again, and then nobody could tell.
                 let lowered = info.blocks.iter().zip(&blocks).any(|(old, new)| old.written != new.written);
+                let options = Some(self.run.task.to_stored());
+                let changed = info.options != options;
                 info.blocks = blocks;
                 info.boot = boot;
-                if lowered {
+                info.options = options;
+                info.needs_credentials = self.run.task.needs_credentials();
+                if lowered || changed {
                     self.env.recorder.commit(vec![Change::Put(info.clone())], self.commit_level()).await?;
                 }
                 self.settle_written(&mut info, stream.as_ref()).await?;
@@ -111,6 +115,7 @@ impl Call<'_> {
         info.total = version.total;
         info.boot = self.env.output.boot_id().await;
         info.needs_credentials = self.run.task.needs_credentials();
+        info.options = Some(self.run.task.to_stored());
         match self.take_back_claims(known, &info, dropped).await {
             Ok(()) => Ok(Opened { stream, output, info }),
             Err(error) => {
@@ -151,7 +156,7 @@ impl Call<'_> {
         info: &BreakpointInfo,
         dropped: u64,
     ) -> Result<()> {
-        if !self.run.is_kept() {
+        if !self.run.is_recorded() {
             return Ok(());
         }
         let store = self.env.recorder.store();

@@ -92,7 +92,7 @@ impl Run {
     }
 
     /// Whether it goes to a place, where it can be found again. What goes to a reader does not.
-    pub(crate) fn is_kept(&self) -> bool {
+    pub(crate) fn is_recorded(&self) -> bool {
         self.room.is_none()
     }
 

@@ -37,6 +37,9 @@ impl Call<'_> {
         known.location = Some(location.clone());
         match decision {
             Existing::Complete | Existing::Skip => {
+                if let Some(kept) = self.kept.take() {
+                    self.env.recorder.defer(Change::RemoveBreakpoint(kept.id));
+                }
                 self.figures.length = Some(file.length);
                 return Ok(true);
             }

@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_rate_is_kept() {
+    async fn the_rate_is_recorded() {
         let throttle = Throttle::new(rate(100_000));
         let start = Instant::now();
         for _ in 0..10 {

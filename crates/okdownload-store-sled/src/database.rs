@@ -56,6 +56,7 @@ impl Database {
         };
         match version {
             Some(keys::VERSION) => Ok(()),
+            Some(1) => self.upgrade(),
             Some(newer) if newer > keys::VERSION => {
                 Err(Error::new(ErrorKind::StoreTooNew, "the database was written by a newer version")
                     .with_context("its version", newer)
@@ -65,6 +66,19 @@ impl Database {
             }
             _ => Err(Failure::Foreign("it belongs to another program")),
         }
+    }
+
+    /// From version 1 to the present one, whole or not at all.
+    fn upgrade(&self) -> Result<(), Failure> {
+        let mut batch = sled::Batch::default();
+        for entry in self.db.scan_prefix(keys::BREAKPOINTS) {
+            let (key, value) = entry?;
+            batch.insert(key, records::upgraded(&value));
+        }
+        batch.insert(keys::FORMAT_KEY, keys::format(keys::VERSION));
+        self.db.apply_batch(batch)?;
+        self.db.flush()?;
+        Ok(())
     }
 
     /// Reads all of it; the error says what is wrong.

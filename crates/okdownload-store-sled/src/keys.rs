@@ -22,7 +22,7 @@ pub(crate) const COMPLETIONS: &[u8] = b"c";
 pub(crate) const FORMAT: &[u8] = b"okdownload ";
 
 /// The version that this program writes.
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 
 const ID_LEN: usize = 16;
 

@@ -1,6 +1,6 @@
 //! Records as bytes: the age, 8 bytes big-endian, and then the fields as [postcard](https://postcard.rs) writes them.
 //!
-//! The structs here are format version 1. Whoever changes a field makes a new version, and reads the old one.
+//! The structs here are format version 2. Whoever changes a field makes a new version, and upgrades the old one.
 
 use okdownload_types::{
     BlockInfo, BreakpointInfo, CompletionRecord, EntityTag, Error, ErrorKind, FileIdentity, Location, TaskId,
@@ -23,6 +23,12 @@ struct Breakpoint<'a> {
     needs_credentials: bool,
     /// Start, length, written, synced.
     blocks: Vec<(u64, Option<u64>, u64, u64)>,
+    options: Option<&'a str>,
+}
+
+/// A breakpoint of version 1 in version 2: behind the rest, it has no options.
+pub(crate) fn upgraded(first_version: &[u8]) -> Vec<u8> {
+    [first_version, &[0]].concat()
 }
 
 #[derive(Serialize, Deserialize)]
@@ -60,6 +66,7 @@ pub(crate) fn write_breakpoint(age: u64, info: &BreakpointInfo) -> Result<Vec<u8
         boot: info.boot.as_deref(),
         needs_credentials: info.needs_credentials,
         blocks: info.blocks.iter().map(block).collect(),
+        options: info.options.as_deref(),
     };
     write(age, &mirror)
 }
@@ -74,6 +81,7 @@ pub(crate) fn read_breakpoint(id: TaskId, bytes: &[u8]) -> Result<Aged<Breakpoin
         info.total = mirror.total;
         info.boot = mirror.boot.map(str::to_owned);
         info.needs_credentials = mirror.needs_credentials;
+        info.options = mirror.options.map(str::to_owned);
         let block =
             |(start, length, written, synced)| BlockInfo::new(start, length).with_progress(written, synced);
         info.blocks = mirror.blocks.into_iter().map(block).collect();
@@ -160,6 +168,7 @@ mod tests {
         info.identity = Some(FileIdentity::new(300, Some(-1)));
         info.validators.etag = Some(EntityTag { weak: false, opaque: "t".into() });
         info.blocks = vec![BlockInfo::new(0, Some(200)).with_progress(2, 1), BlockInfo::new(200, None)];
+        info.options = Some("a b\n".to_owned());
         info
     }
 
@@ -168,12 +177,17 @@ mod tests {
     fn the_format_is_stable() {
         let hex = |bytes: Vec<u8>| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         let written = write_breakpoint(7, &sample()).unwrap();
+        let first_version = written.strip_suffix(b"\x01\x04a b\n").unwrap().to_vec();
         assert_eq!(
-            hex(written),
+            hex(first_version.clone()),
             "00000000000000070a687474703a2f2f682f6105702f642f6110702f642f612e6f6b646f776e6c6f616401ac020101\
              01000174000000000002\
              0001c8010201c801000000"
         );
+        let upgraded = read_breakpoint(TaskId::from_u128(1), &upgraded(&first_version)).unwrap();
+        let mut without = sample();
+        without.options = None;
+        assert_eq!(upgraded, (7, without));
         let record = CompletionRecord::new(TaskId::from_u128(1), sample().url, sample().location, 300);
         let written = write_completion(1, &record).unwrap();
         assert_eq!(hex(written), "00000000000000010a687474703a2f2f682f6105702f642f61ac0200000000");

@@ -155,11 +155,35 @@ async fn the_database_of_another_program_is_moved_aside() {
     bench.assert_renewed().await;
 }
 
+/// Version 1 had no options, which stand last; these have none, one byte of zero.
+#[tokio::test]
+async fn a_database_of_version_1_is_upgraded() {
+    let bench = Bench::new();
+    filled(&bench, 3).await;
+    bench.raw(|db| {
+        for entry in db.scan_prefix("b") {
+            let (key, value) = entry.unwrap();
+            db.insert(key, value.strip_suffix(&[0]).unwrap()).unwrap();
+        }
+        db.insert("format", &b"okdownload \0\0\0\x01"[..]).unwrap();
+    });
+    for _ in 0..2 {
+        let store = bench.store();
+        assert_eq!(store.unfinished().await.unwrap(), [info(0), info(1), info(2)]);
+        let mut with_options = info(1);
+        with_options.options = Some("priority 1".to_owned());
+        let changes = vec![Change::Put(with_options.clone()), Change::Put(info(1))];
+        store.commit(changes, CommitLevel::Process).await.unwrap();
+        store.close().await.unwrap();
+    }
+    assert!(bench.warnings.lock().unwrap().is_empty());
+}
+
 #[tokio::test]
 async fn a_newer_database_is_left_alone() {
     let bench = Bench::new();
     filled(&bench, 3).await;
-    bench.raw(|db| assert!(db.insert("format", &b"okdownload \0\0\0\x02"[..]).unwrap().is_some()));
+    bench.raw(|db| assert!(db.insert("format", &b"okdownload \0\0\0\x03"[..]).unwrap().is_some()));
     let store = bench.store();
     for _ in 0..2 {
         let error = put(&store, &[9]).await.unwrap_err();

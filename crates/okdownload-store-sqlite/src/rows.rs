@@ -24,7 +24,7 @@ macro_rules! breakpoints {
     ($condition:literal) => {
         concat!(
             "SELECT b.id, b.url, b.location, b.part, b.file_number, b.file_born, b.total, b.boot, ",
-            "b.needs_credentials, b.etag, b.etag_weak, b.last_modified, b.last_modified_is_strong, ",
+            "b.needs_credentials, b.etag, b.etag_weak, b.last_modified, b.last_modified_is_strong, b.options, ",
             "k.start, k.length, k.written, k.synced ",
             "FROM breakpoint b LEFT JOIN block k ON k.id = b.id ",
             $condition,
@@ -72,7 +72,7 @@ fn read_breakpoints(
 }
 
 /// The first column of the block.
-const BLOCK: usize = 13;
+const BLOCK: usize = 14;
 
 fn read_breakpoint(columns: &mut Columns<'_>) -> Result<BreakpointInfo, Unreadable> {
     let (url, location, part) = (columns.url()?, columns.location()?, columns.location()?);
@@ -83,6 +83,7 @@ fn read_breakpoint(columns: &mut Columns<'_>) -> Result<BreakpointInfo, Unreadab
     info.boot = columns.next()?;
     info.needs_credentials = columns.next()?;
     info.validators = columns.validators()?;
+    info.options = columns.next()?;
     Ok(info)
 }
 

@@ -14,7 +14,7 @@ pub(crate) const APPLICATION_ID: i32 = 0x4F4B_444C;
 
 /// The steps from an empty database to the present one; after the n-th it is of version n. Whoever changes the schema
 /// appends a step, leaves those that were released as they are, and adds a file to `tests/fixtures`.
-const STEPS: &[&str] = &[TABLES];
+const STEPS: &[&str] = &[TABLES, OPTIONS];
 
 /// Version 1. `seq` keeps the order of arrival. File numbers are the 64 bits of an unsigned number; all else is as it
 /// looks.
@@ -61,6 +61,9 @@ CREATE TABLE response_filename (
     name TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 ";
+
+/// Version 2: what the task was made of, as text.
+const OPTIONS: &str = "ALTER TABLE breakpoint ADD COLUMN options TEXT";
 
 /// Opens the database at `path`, where a file must be; an empty one is given its tables.
 pub(crate) fn open(path: &Path, busy_timeout: Duration) -> Result<Connection, Failure> {

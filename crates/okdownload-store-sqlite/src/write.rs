@@ -51,11 +51,11 @@ fn tag_and_date(validators: &Validators) -> Result<(Option<&str>, bool, Option<i
 
 fn put(connection: &Connection, info: &BreakpointInfo) -> Result<(), Failure> {
     const PUT: &str = "INSERT INTO breakpoint (id, url, location, part, file_number, file_born, total, boot, \
-        needs_credentials, etag, etag_weak, last_modified, last_modified_is_strong) \
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) \
+        needs_credentials, etag, etag_weak, last_modified, last_modified_is_strong, options) \
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14) \
         ON CONFLICT (id) DO UPDATE SET url = ?2, location = ?3, part = ?4, file_number = ?5, file_born = ?6, \
         total = ?7, boot = ?8, needs_credentials = ?9, etag = ?10, etag_weak = ?11, last_modified = ?12, \
-        last_modified_is_strong = ?13";
+        last_modified_is_strong = ?13, options = ?14";
     let id = id_bytes(info.id);
     let (tag, weak, date) = tag_and_date(&info.validators)?;
     execute(
@@ -75,6 +75,7 @@ fn put(connection: &Connection, info: &BreakpointInfo) -> Result<(), Failure> {
             weak,
             date,
             info.validators.last_modified_is_strong,
+            info.options,
         ],
     )?;
     execute(connection, "DELETE FROM block WHERE id = ?1", [id])?;

@@ -204,7 +204,7 @@ async fn a_newer_database_is_left_alone() {
     let bench = Bench::new();
     filled(&bench, 3).await;
     let connection = Connection::open(bench.database()).unwrap();
-    connection.execute_batch("PRAGMA user_version = 2").unwrap();
+    connection.execute_batch("PRAGMA user_version = 77").unwrap();
     connection.close().unwrap();
     let bytes = fs::read(bench.database()).unwrap();
     let store = bench.store();

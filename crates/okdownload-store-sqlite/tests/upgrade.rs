@@ -15,6 +15,9 @@ use rusqlite::Connection;
 /// The largest number that the store keeps.
 const LARGEST: u64 = i64::MAX as u64;
 
+/// The version that this program writes.
+const PRESENT: i32 = 2;
+
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures")
 }
@@ -24,8 +27,8 @@ fn version_of(database: &Path) -> i32 {
     connection.pragma_query_value(None, "user_version", |row| row.get(0)).unwrap()
 }
 
-/// One with all fields and several blocks at the edges of what can be kept, one with none.
-fn breakpoints() -> [BreakpointInfo; 2] {
+/// One with all fields that this version has and several blocks at the edges of what can be kept, one with none.
+fn breakpoints(version: i32) -> [BreakpointInfo; 2] {
     let place = |path: &str| Location::Path(path.into());
     let url = |text: &str| text.parse().unwrap();
     let mut full = BreakpointInfo::new(
@@ -41,6 +44,7 @@ fn breakpoints() -> [BreakpointInfo; 2] {
     full.total = Some(LARGEST);
     full.boot = Some("a boot".to_owned());
     full.needs_credentials = true;
+    full.options = (version >= 2).then(|| "a b\nc '\"ü💩".to_owned());
     full.blocks = vec![
         BlockInfo::new(0, Some(1 << 40)).with_progress(1 << 39, 1 << 38),
         BlockInfo::new(1 << 40, Some(LARGEST - (1 << 40))).with_progress(LARGEST - (1 << 40), 7),
@@ -52,7 +56,7 @@ fn breakpoints() -> [BreakpointInfo; 2] {
 }
 
 fn completions() -> [CompletionRecord; 2] {
-    let [full, bare] = breakpoints();
+    let [full, bare] = breakpoints(PRESENT);
     let mut large = CompletionRecord::new(TaskId::from_u128(2), full.url, full.location, LARGEST);
     large.modified = Some(-1_234_567_890_123_456_789);
     large.validators = full.validators;
@@ -60,9 +64,9 @@ fn completions() -> [CompletionRecord; 2] {
 }
 
 fn everything() -> Vec<Change> {
-    let name = Change::ResponseFilename(breakpoints()[0].url.clone(), "ü💩'\".bin".to_owned());
+    let name = Change::ResponseFilename(breakpoints(PRESENT)[0].url.clone(), "ü💩'\".bin".to_owned());
     let records = completions().map(Change::Complete);
-    breakpoints().map(Change::Put).into_iter().chain(records).chain([name]).collect()
+    breakpoints(PRESENT).map(Change::Put).into_iter().chain(records).chain([name]).collect()
 }
 
 #[tokio::test]
@@ -72,24 +76,26 @@ async fn every_record_of_an_earlier_version_is_found() {
         let directory = tempfile::tempdir().unwrap();
         let copy = directory.path().join("x.db");
         fs::copy(entry.unwrap().path(), &copy).unwrap();
-        versions.push(version_of(&copy));
+        let version = version_of(&copy);
+        versions.push(version);
         let hear = |warning: &str| panic!("{warning}");
         let store = SqliteStore::builder(&copy).on_warning(std::sync::Arc::new(hear)).build();
-        assert_eq!(store.unfinished().await.unwrap(), breakpoints());
+        assert_eq!(store.unfinished().await.unwrap(), breakpoints(version));
         assert_eq!(store.completed().await.unwrap(), completions());
-        for info in breakpoints() {
+        for info in breakpoints(version) {
             assert_eq!(store.breakpoint(info.id).await.unwrap().as_ref(), Some(&info));
             assert_eq!(store.breakpoints_at(&info.location).await.unwrap(), [info]);
         }
-        let name = store.response_filename(&breakpoints()[0].url).await.unwrap();
+        let name = store.response_filename(&breakpoints(PRESENT)[0].url).await.unwrap();
         assert_eq!(name.as_deref(), Some("ü💩'\".bin"));
         // It can be written, too.
         store.commit(everything(), CommitLevel::Power).await.unwrap();
-        assert_eq!(store.unfinished().await.unwrap(), breakpoints());
+        assert_eq!(store.unfinished().await.unwrap(), breakpoints(PRESENT));
         store.close().await.unwrap();
     }
     versions.sort_unstable();
-    let expected: Vec<_> = (1..=present_version().await).collect();
+    assert_eq!(present_version().await, PRESENT);
+    let expected: Vec<_> = (1..=PRESENT).collect();
     assert_eq!(versions, expected, "a version has no fixture: see `makes_the_fixture`");
 }
 
@@ -127,6 +133,6 @@ async fn an_upgrade_by_a_newer_program_is_noticed_while_running() {
     let error = store.commit(vec![], CommitLevel::Process).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::StoreTooNew, "{error}");
     assert!(error.advice().is_some(), "{error}");
-    newer.execute_batch("PRAGMA user_version = 1").unwrap();
+    newer.execute_batch(&format!("PRAGMA user_version = {PRESENT}")).unwrap();
     store.commit(vec![], CommitLevel::Process).await.unwrap();
 }

@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use crate::{Location, TaskId, Validators};
+use crate::{DownloadTask, Error, ErrorKind, Location, Result, Target, TaskId, Validators, stored};
 
 /// A part of a download that one connection fetches from front to back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -109,6 +109,8 @@ pub struct BreakpointInfo {
     pub boot: Option<String>,
     /// Whether the task needs credentials that are not stored.
     pub needs_credentials: bool,
+    /// The task's target and options, as [`DownloadTask::to_stored`] gives them; records of earlier versions have none.
+    pub options: Option<String>,
     /// The blocks, by start; they never overlap.
     pub blocks: Vec<BlockInfo>,
 }
@@ -126,6 +128,7 @@ impl BreakpointInfo {
             total: None,
             boot: None,
             needs_credentials: false,
+            options: None,
             blocks: Vec::new(),
         }
     }
@@ -133,6 +136,33 @@ impl BreakpointInfo {
     /// The version that the bytes are of.
     pub fn version(&self) -> ResourceVersion {
         ResourceVersion::new(self.validators.clone(), self.total)
+    }
+
+    /// The task, with all its options but tags and secrets. If it [needs
+    /// credentials](BreakpointInfo::needs_credentials), add them by [`to_builder`](DownloadTask::to_builder).
+    ///
+    /// # Errors
+    /// [`Misuse`](ErrorKind::Misuse) if it had a body, which is not kept;
+    /// [`StoreCorrupt`](ErrorKind::StoreCorrupt) if the record does not tell which task it was: build that again, and it
+    /// will find its breakpoint.
+    pub fn task(&self) -> Result<DownloadTask> {
+        if let Some(options) = &self.options {
+            let task = stored::read(&self.url, options)?;
+            return if task.id() == self.id { Ok(task) } else { Err(self.unknown_task()) };
+        }
+        // An earlier version's record says where the file goes; whether it was asked for by name, the id tells.
+        let named = Target::Named(self.location.clone());
+        let directory = self.location.path().and_then(|path| path.parent()).map(Target::directory);
+        let mut tasks = [Some(named), directory].into_iter().flatten();
+        let is_ours = |target: &Target| TaskId::of(&self.url, target) == self.id;
+        let target = tasks.find(is_ours).ok_or_else(|| self.unknown_task())?;
+        DownloadTask::builder(&self.url, target).build()
+    }
+
+    fn unknown_task(&self) -> Error {
+        Error::new(ErrorKind::StoreCorrupt, "the record does not tell which task it was")
+            .with_context("id", self.id)
+            .with_advice("build the task again; it will find its breakpoint")
     }
 
     /// How many bytes are there.
@@ -190,6 +220,23 @@ mod tests {
         assert!(BlockInfo::new(0, Some(0)).is_full());
         let unknown = BlockInfo::new(0, None).with_progress(9, 0);
         assert_eq!((unknown.end(), unknown.remaining(), unknown.is_full()), (None, None, false));
+    }
+
+    #[test]
+    fn a_record_gives_its_task_back() {
+        for target in [Target::file("/d/a"), Target::directory("/d")] {
+            let task = DownloadTask::builder("http://h/a", target).priority(3).build().unwrap();
+            let place = task.target().resolve("a");
+            let mut info = BreakpointInfo::new(task.id(), task.url().clone(), place.clone(), place);
+            // Of an earlier version: without options.
+            assert_eq!(info.task().unwrap(), task);
+            info.options = Some(task.to_stored());
+            assert_eq!((info.task().unwrap().priority(), info.task().unwrap()), (3, task));
+            info.id = TaskId::from_u128(7);
+            assert_eq!(info.task().unwrap_err().kind(), ErrorKind::StoreCorrupt);
+            info.options = None;
+            assert_eq!(info.task().unwrap_err().kind(), ErrorKind::StoreCorrupt);
+        }
     }
 
     #[test]

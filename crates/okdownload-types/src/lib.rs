@@ -11,6 +11,7 @@ mod head;
 mod id;
 mod location;
 mod range;
+mod stored;
 mod task;
 mod validator;
 

@@ -288,6 +288,12 @@ impl DownloadTask {
         self.options.tags.get()
     }
 
+    /// Target and options as text, for [`BreakpointInfo::options`](crate::BreakpointInfo::options). Secrets, tags and a
+    /// body are left out.
+    pub fn to_stored(&self) -> String {
+        crate::stored::write(self)
+    }
+
     /// Whether it can only be started again by someone who brings its secrets along: they are never stored.
     pub fn needs_credentials(&self) -> bool {
         self.options.credentials.is_some()

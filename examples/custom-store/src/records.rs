@@ -19,7 +19,7 @@ pub(crate) struct Tables {
 
 // The file: lists of these rows, the oldest first, and the names.
 type Breakpoint = (String, String, Vec<u8>, Vec<u8>, Rest, Vec<Block>);
-type Rest = (Option<(u64, Option<i64>)>, Tags, Option<u64>, Option<String>, bool);
+type Rest = (Option<(u64, Option<i64>)>, Tags, Option<u64>, Option<String>, bool, Option<String>);
 type Block = (u64, Option<u64>, u64, u64);
 type Completion = (String, String, Vec<u8>, u64, Option<i64>, Tags);
 type Tags = (Option<(bool, String)>, Option<u64>, bool);
@@ -63,7 +63,8 @@ impl Tables {
 
 fn breakpoint_row(info: &BreakpointInfo) -> Breakpoint {
     let identity = info.identity.map(|identity| (identity.number, identity.born));
-    let rest = (identity, tags(&info.validators), info.total, info.boot.clone(), info.needs_credentials);
+    let (boot, options) = (info.boot.clone(), info.options.clone());
+    let rest = (identity, tags(&info.validators), info.total, boot, info.needs_credentials, options);
     let block = |block: &BlockInfo| (block.start, block.length, block.written, block.synced);
     let blocks = info.blocks.iter().map(block).collect();
     (info.id.to_string(), info.url.to_string(), info.location.to_bytes(), info.part.to_bytes(), rest, blocks)
@@ -72,10 +73,11 @@ fn breakpoint_row(info: &BreakpointInfo) -> Breakpoint {
 fn breakpoint((id, url, location, part, rest, blocks): Breakpoint) -> Result<BreakpointInfo> {
     let (location, part) = (Location::from_bytes(&location)?, Location::from_bytes(&part)?);
     let mut info = BreakpointInfo::new(id.parse()?, parse(&url)?, location, part);
-    let (identity, tags, total, boot, needs_credentials) = rest;
+    let (identity, tags, total, boot, needs_credentials, options) = rest;
     info.identity = identity.map(|(number, born)| FileIdentity::new(number, born));
     info.validators = validators(tags);
-    (info.total, info.boot, info.needs_credentials) = (total, boot, needs_credentials);
+    (info.total, info.boot, info.options) = (total, boot, options);
+    info.needs_credentials = needs_credentials;
     let block =
         |(start, length, written, synced)| BlockInfo::new(start, length).with_progress(written, synced);
     info.blocks = blocks.into_iter().map(block).collect();

@@ -62,6 +62,7 @@ pub(super) fn extremes() -> Vec<BreakpointInfo> {
     let mut empty = breakpoint(1);
     (empty.id, empty.total, empty.blocks, empty.boot) =
         (TaskId::from_u128(u128::MAX), Some(0), vec![], Some(String::new()));
+    empty.options = Some(String::new());
     empty.identity = Some(FileIdentity::new(0, None));
     let mut large = breakpoint(2);
     large.total = Some(LARGEST);
@@ -73,6 +74,7 @@ pub(super) fn extremes() -> Vec<BreakpointInfo> {
     large.validators.last_modified = Some(LARGEST);
     large.validators.last_modified_is_strong = true;
     large.needs_credentials = true;
+    large.options = Some("q".repeat(9000));
     let mut odd = breakpoint(3);
     odd.identity = Some(FileIdentity::new(1 << 63, Some(i64::MAX)));
     odd.url =
@@ -81,6 +83,7 @@ pub(super) fn extremes() -> Vec<BreakpointInfo> {
     odd.part = Location::Uri("memory://x?y#z".into());
     odd.validators.etag = Some(EntityTag { weak: true, opaque: "\u{ff}'\"ü💩".to_owned() });
     odd.boot = Some("ü\0💩".to_owned());
+    odd.options = Some("a b\r\n'\"\0;--ü💩".to_owned());
     let mut many = breakpoint(4);
     many.blocks = (0..1000).map(|n| BlockInfo::new(n << 20, Some(1 << 20)).with_progress(n, n / 2)).collect();
     vec![bare, empty, large, odd, many]
@@ -97,6 +100,7 @@ pub(super) fn random_breakpoint(random: &mut Rng, n: u64) -> BreakpointInfo {
     info.total = random.bool().then(|| number(random));
     info.boot = random.bool().then(|| text(random));
     info.needs_credentials = random.bool();
+    info.options = random.bool().then(|| text(random));
     let mut starts: Vec<u64> = (0..random.usize(..8)).map(|_| number(random)).collect();
     starts.sort_unstable();
     starts.dedup();
