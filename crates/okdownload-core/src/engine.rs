@@ -145,7 +145,8 @@ impl OkDownload {
     /// Ends these tasks, all at one moment: none of them starts because another one stops. Returns how many had not
     /// ended or been told to end before. Handles of another engine are passed over.
     pub fn cancel_each<'a>(&self, handles: impl IntoIterator<Item = &'a TaskHandle>) -> usize {
-        let entries = handles.into_iter().map(TaskHandle::entry);
+        // What is the caller's code must not run under the dispatcher's lock.
+        let entries: Vec<_> = handles.into_iter().map(TaskHandle::entry).collect();
         self.engine.cancel(self.engine.dispatcher.cancel_each(entries))
     }
 
