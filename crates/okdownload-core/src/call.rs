@@ -227,7 +227,7 @@ impl Call<'_> {
     }
 
     /// Begins at the first byte.
-    async fn begin(&mut self, known: &mut Known, cause: ResumeFailedCause) -> Result<Attempt> {
+    async fn begin(&mut self, known: &mut Known, mut cause: ResumeFailedCause) -> Result<Attempt> {
         self.figures.resumed = 0;
         let Some((mut answer, mut version)) = self.first_answer(known).await? else {
             return Ok(Attempt::Complete);
@@ -240,6 +240,19 @@ impl Call<'_> {
             },
         };
         let location = self.own(location).await?;
+        // A small file is here sooner than another task's bytes are found.
+        if version.total.is_none_or(|total| total > PROBE)
+            && let Some(info) = self.inherit(known, &location).await?
+        {
+            match self.reopen(info).await? {
+                Ok(opened) => {
+                    // Its connection is given up: it brings what is there already.
+                    drop(answer);
+                    return self.go_on(known, opened).await;
+                }
+                Err(unfit) => cause = unfit,
+            }
+        }
         let covered = covered(&answer.verdict, &version);
         if !covered && !self.is_spliceable(&version) {
             // The rest could not be put behind this beginning, so one response must bring it all.

@@ -68,7 +68,11 @@ pub(crate) struct Engine {
 
 impl OkDownload {
     pub(crate) fn from_engine(engine: Engine) -> Self {
-        Self { engine: Arc::new(engine) }
+        Self::sharing(Arc::new(engine))
+    }
+
+    pub(crate) fn sharing(engine: Arc<Engine>) -> Self {
+        Self { engine }
     }
 
     /// Starts to put an engine together.

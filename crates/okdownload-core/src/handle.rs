@@ -5,14 +5,15 @@ use std::num::NonZeroU64;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use okdownload_types::{DownloadTask, Result, TaskEnd, TaskId};
+use okdownload_types::{DownloadTask, Error, ErrorKind, Result, TaskEnd, TaskId};
 use tokio::sync::watch;
 
 use crate::dispatcher::TaskState;
-use crate::engine::Engine;
+use crate::engine::{Engine, OkDownload};
 use crate::entry::Entry;
 use crate::hub::Events;
 use crate::progress::Progress;
+use crate::request_builder::TaskRequest;
 
 /// A task within an engine. Await it to wait for its end. Dropping it changes nothing: the task goes on.
 #[derive(Debug, Clone)]
@@ -77,6 +78,23 @@ impl TaskHandle {
     /// neither a connection nor a file.
     pub fn pause(&self) {
         self.engine.pause(&self.entry);
+    }
+
+    /// Ends the task, and hands what is there over to another one: see [`OkDownload::retarget`]. Returns the request for
+    /// the rest, not enqueued yet.
+    ///
+    /// # Errors
+    /// Those of [`OkDownload::retarget`], but that it need not have left anything; if the task has completed.
+    pub async fn retarget(&self, task: DownloadTask) -> Result<TaskRequest> {
+        self.cancel();
+        if self.wait().await.is_completed() {
+            return Err(Error::misuse("the download has completed", "there is nothing left to fetch"));
+        }
+        let ok = OkDownload::sharing(self.engine.clone());
+        match ok.retarget(self.id(), task.clone()).await {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(ok.task(task)),
+            retargeted => retargeted,
+        }
     }
 
     /// Lets a paused task wait for its turn again.

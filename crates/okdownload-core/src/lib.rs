@@ -22,6 +22,7 @@ mod finish;
 mod handle;
 mod hub;
 mod in_order;
+mod inherit;
 mod ledger;
 mod open;
 mod order;
