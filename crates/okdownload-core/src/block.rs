@@ -9,7 +9,7 @@ use okdownload_connection::Connected;
 use okdownload_monitor::Event;
 use okdownload_output::{OutputCapability, OutputStream};
 use okdownload_strategy::ResponseVerdict;
-use okdownload_types::{ByteRange, Error, ErrorKind, ResourceVersion, ResumeFailedCause};
+use okdownload_types::{ByteRange, Digest, Error, ErrorKind, ResourceVersion, ResumeFailedCause};
 use tokio_util::sync::CancellationToken;
 
 use crate::connect::{Answer, Step, connect, unfit};
@@ -26,6 +26,8 @@ pub(crate) struct Transfer {
     pub(crate) stream: Arc<dyn OutputStream>,
     /// What the output can do at this place.
     pub(crate) output: OutputCapability,
+    /// What the whole must have: the user's digest, else the server's.
+    pub(crate) digest: Option<Digest>,
     /// For a stream that takes bytes in order: what puts them into it, and how far ahead of it is fetched.
     pub(crate) in_order: Option<(Arc<InOrder>, Ahead)>,
     /// The version that every response must be of.

@@ -19,8 +19,8 @@ use okdownload_output::{CommitOptions, OutputCapability, OutputStream, OutputStr
 use okdownload_store::{Change, CommitLevel, DownloadStore};
 use okdownload_strategy::{BlockFacts, NameFacts, ProcessFileStrategy, ResponseVerdict};
 use okdownload_types::{
-    BlockInfo, BreakpointInfo, ByteRange, CompletionRecord, Durability, Error, ErrorKind, Location, OnExists,
-    ResourceVersion, Result, ResumeFailedCause, Validators,
+    BlockInfo, BreakpointInfo, ByteRange, CompletionRecord, Digest, Durability, Error, ErrorKind, Location,
+    OnExists, ResourceVersion, Result, ResumeFailedCause, Validators,
 };
 
 use crate::block::{Scope, Transfer};
@@ -199,7 +199,8 @@ impl Call<'_> {
         let connections = self.connections(facts, &version);
         info.blocks = plan::resume(&info.blocks, connections, self.run.strategy().smallest_block());
         let ledger = Arc::new(Ledger::new(info));
-        let transfer = self.transfer(ledger, (stream, output), version.clone(), None);
+        let digest = self.run.task.digest().cloned();
+        let mut transfer = self.transfer(ledger, (stream, output), version.clone(), None, digest);
         let Some(block) = transfer.ledger.claim() else {
             return self.fetch(known, transfer, None, 0).await;
         };
@@ -209,6 +210,7 @@ impl Call<'_> {
             Ok(answer) => answer,
             Err(error) => return self.leave(&transfer, error).await,
         };
+        transfer.digest = self.digest(output, &answer);
         let first = match &answer.verdict {
             ResponseVerdict::Changed(cause) => {
                 let cause = *cause;
@@ -274,7 +276,8 @@ impl Call<'_> {
             (None, _) => vec![BlockInfo::new(0, None)],
         };
         let ledger = Arc::new(Ledger::new(info));
-        let transfer = self.transfer(ledger, (stream, output), version, ahead);
+        let digest = self.digest(output, &answer);
+        let transfer = self.transfer(ledger, (stream, output), version, ahead, digest);
         if let Err(error) = self.make_room(&transfer, &location).await {
             return self.leave(&transfer, error).await;
         }
@@ -472,10 +475,10 @@ impl Call<'_> {
         (stream, output): (Arc<dyn OutputStream>, OutputCapability),
         version: ResourceVersion,
         ahead: Option<Ahead>,
+        digest: Option<Digest>,
     ) -> Transfer {
-        let digest = self.run.task.digest();
         let in_order = |ahead| {
-            let in_order = InOrder::new(stream.clone(), digest, self.run.stop.clone());
+            let in_order = InOrder::new(stream.clone(), digest.as_ref(), self.run.stop.clone());
             (Arc::new(in_order), ahead)
         };
         Transfer {
@@ -483,11 +486,18 @@ impl Call<'_> {
             in_order: ahead.map(in_order),
             stream,
             output,
+            digest,
             spliceable: self.is_spliceable(&version),
             version,
             halt: self.run.stop.child_token(),
             flowing: AtomicUsize::new(0),
         }
+    }
+
+    /// What the whole will be compared with. A server's digest is of use only where there is a way to compare it.
+    fn digest(&self, output: OutputCapability, answer: &Answer) -> Option<Digest> {
+        let servers = || answer.connected.head().digest().filter(|_| output.read || !output.seek);
+        self.run.task.digest().cloned().or_else(servers)
     }
 
     /// How many connections to use.

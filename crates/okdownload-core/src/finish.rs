@@ -7,7 +7,7 @@ use crate::call::Call;
 use crate::digest;
 use crate::existing::nanoseconds;
 
-/// Checks the part by all that is known: its length, the user's digest, the user's own check.
+/// Checks the part by all that is known: its length, the user's digest or the server's, the user's own check.
 pub(crate) async fn verify(call: &mut Call<'_>, transfer: &Transfer, info: &BreakpointInfo) -> Result<()> {
     let length = info.written();
     let (written, digest) = match &transfer.in_order {
@@ -17,7 +17,7 @@ pub(crate) async fn verify(call: &mut Call<'_>, transfer: &Transfer, info: &Brea
     if info.total != Some(length) || written != length {
         return Err(Error::new(ErrorKind::Unexpected, "a part that is not whole was taken for whole"));
     }
-    match call.run.task.digest() {
+    match &transfer.digest {
         Some(expected) if transfer.in_order.is_some() => digest::compare(expected, digest)?,
         Some(expected) => digest::check(call.run, transfer.stream.as_ref(), length, expected).await?,
         None => {}

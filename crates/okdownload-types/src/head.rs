@@ -6,7 +6,7 @@ use http::header::{self, HeaderMap, HeaderName};
 use url::Url;
 
 use crate::range::number;
-use crate::{ContentRange, EntityTag, Error, ErrorKind, Result, Validators};
+use crate::{ContentRange, Digest, DigestAlgorithm, EntityTag, Error, ErrorKind, Result, Validators};
 
 /// Status and headers of a response, with the readings of them that the engine needs. Pure data: what they mean for
 /// a download is decided elsewhere.
@@ -84,6 +84,36 @@ impl ResponseHead {
             .filter(|coding| !coding.trim().eq_ignore_ascii_case("identity"))
     }
 
+    /// The strongest digest that the server tells of the whole resource: `Repr-Digest` (RFC 9530 §3), or in a 200, whose
+    /// content is all of it, `Content-Digest` (RFC 9530 §2) or `Content-MD5` (RFC 1864). What can't be read says nothing,
+    /// and neither does an algorithm that is not known here.
+    pub fn digest(&self) -> Option<Digest> {
+        if let Some(digest) = self.digest_field("repr-digest") {
+            return Some(digest);
+        }
+        if self.status != 200 {
+            return None;
+        }
+        self.digest_field("content-digest").or_else(|| {
+            let md5 = self.header(&HeaderName::from_static("content-md5"))?;
+            let item: sfv::Item = sfv::Parser::new(&format!(":{}:", md5.trim())).parse().ok()?;
+            Digest::new(DigestAlgorithm::Md5, item.bare_item.as_byte_sequence()?).ok()
+        })
+    }
+
+    /// A dictionary of digests (RFC 9530 §2 and §3). Its algorithms have the registry's names (RFC 9530 §5).
+    fn digest_field(&self, name: &'static str) -> Option<Digest> {
+        let values: Vec<&[u8]> = self.headers.get_all(name).iter().map(|value| value.as_bytes()).collect();
+        let digests: sfv::Dictionary = sfv::Parser::new(&values.join(&b", "[..])).parse().ok()?;
+        let find = |algorithm: DigestAlgorithm| {
+            let name = if algorithm == DigestAlgorithm::Sha1 { "sha" } else { algorithm.name() };
+            let sfv::ListEntry::Item(item) = digests.get(name)? else { return None };
+            Digest::new(algorithm, item.bare_item.as_byte_sequence()?).ok()
+        };
+        // From the strongest to the weakest.
+        DigestAlgorithm::ALL.into_iter().rev().find_map(find)
+    }
+
     /// `Retry-After` in either of its forms (RFC 9110 §10.2.3). A date counts from the response's own `Date`, so it
     /// needs no clock here.
     pub fn retry_after(&self) -> Option<Duration> {
@@ -107,6 +137,44 @@ mod tests {
             map.append(HeaderName::from_bytes(name.as_bytes()).unwrap(), value.parse().unwrap());
         }
         ResponseHead::new("http://h/".parse().unwrap(), 200, http::Version::HTTP_11, map)
+    }
+
+    #[test]
+    fn digest_table() {
+        const SHA: &str = "sha-256=:ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0=:";
+        const MD5: &str = "kAFQmDzST7DWlj99KOF/cg==";
+        let sha = Some("sha-256=ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        let md5 = Some("md5=900150983cd24fb0d6963f7d28e17f72");
+        for (headers, whole, partial) in [
+            (&[("repr-digest", SHA)][..], sha, sha),
+            // A digest of the content says nothing of the resource, unless the content is all of it.
+            (&[("content-digest", SHA)], sha, None),
+            (&[("content-md5", MD5)], md5, None),
+            (&[("repr-digest", "md5=:kAFQmDzST7DWlj99KOF/cg==:"), ("repr-digest", SHA)], sha, sha),
+            (
+                &[("repr-digest", "sha=:qZk+NkcGgWq6PiVxeFDCbJzQ2J0=:")],
+                Some("sha-1=a9993e36"),
+                Some("sha-1=a9993e36"),
+            ),
+            (&[("repr-digest", "unixsum=:MzI=:, id-sha-256=:AAAA:")], None, None),
+            (&[("repr-digest", "sha-256=:AAAA:")], None, None),
+            (&[("repr-digest", "sha-256=ba7816")], None, None),
+            (&[("repr-digest", "sha-256=(:AAAA:)")], None, None),
+            (&[("repr-digest", ":::"), ("content-digest", SHA)], sha, None),
+            (&[("content-md5", "not base64!")], None, None),
+            (&[], None, None),
+        ] {
+            for (status, expected) in [(200, whole), (206, partial)] {
+                let digest =
+                    ResponseHead { status, ..head(headers) }.digest().map(|digest| digest.to_string());
+                let same = match (&digest, expected) {
+                    (Some(digest), Some(expected)) => digest.starts_with(expected),
+                    (None, None) => true,
+                    _ => false,
+                };
+                assert!(same, "{status} {headers:?}: {digest:?}");
+            }
+        }
     }
 
     #[test]

@@ -1,0 +1,106 @@
+//! Digests: the user's, the server's, and what happens if the file has another one.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::num::NonZeroU32;
+use std::os::unix::fs::FileExt;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use common::{MIB, Place, assert_content, tagged};
+use okdownload::prelude::*;
+use okdownload::{Digest, DigestAlgorithm, ResumeFailedCause};
+use okdownload_testkit::server::{Body, Gate, Reply, Resource};
+use sha2::{Digest as _, Sha256};
+
+const SIZE: u64 = 5 * MIB;
+
+fn sha256(body: &Body) -> Vec<u8> {
+    Sha256::digest(body.slice(..)).to_vec()
+}
+
+fn field(body: &Body) -> String {
+    format!("sha-256=:{}:", STANDARD.encode(sha256(body)))
+}
+
+async fn download(place: &Place, resource: Resource) -> TaskEnd {
+    place.server.serve("/a", resource);
+    let task = place.task("/a", "a").connection_count(NonZeroU32::new(4).unwrap()).build().unwrap();
+    place.engine().task(task).enqueue().await
+}
+
+#[tokio::test]
+async fn the_servers_digest_is_checked() {
+    let (body, other) = (Body::pattern(1, SIZE), Body::pattern(2, SIZE));
+    for (name, resource, fits) in [
+        ("of the resource", tagged(body.clone()).header("repr-digest", field(&body)), true),
+        ("of another one", tagged(body.clone()).header("repr-digest", field(&other)), false),
+        (
+            "in a chunked 200",
+            tagged(body.clone()).without_ranges().chunked().header("content-digest", field(&other)),
+            false,
+        ),
+        (
+            "without ranges",
+            tagged(body.clone()).without_ranges().header("content-md5", "kAFQmDzST7DWlj99KOF/cg=="),
+            false,
+        ),
+        // Of one block's content it says nothing about the file.
+        ("of some content", tagged(body.clone()).header("content-digest", field(&other)), true),
+        ("that can't be read", tagged(body.clone()).header("repr-digest", "sha-256=junk"), true),
+    ] {
+        let place = Place::new().await;
+        let end = download(&place, resource).await;
+        if fits {
+            assert_eq!(end.cause, EndCause::Completed, "{name}: {:?}", end.error);
+            assert_content(&place.path("a"), &body);
+            continue;
+        }
+        let error = end.error.unwrap();
+        assert_eq!(error.kind(), ErrorKind::Checksum, "{name}");
+        // Both digests are named, and nothing is left.
+        let text = error.to_string();
+        assert!(text.contains("expected") && text.contains("got"), "{name}: {text}");
+        assert!(place.files().is_empty(), "{name}: {:?}", place.files());
+    }
+}
+
+#[tokio::test]
+async fn the_users_digest_goes_before_the_servers() {
+    let (body, other) = (Body::pattern(3, SIZE), Body::pattern(4, SIZE));
+    for (users, cause) in [(&body, EndCause::Completed), (&other, EndCause::Error)] {
+        let place = Place::new().await;
+        let servers = if cause == EndCause::Completed { &other } else { &body };
+        place.server.serve("/a", tagged(body.clone()).header("repr-digest", field(servers)));
+        let digest = Digest::new(DigestAlgorithm::Sha256, sha256(users)).unwrap();
+        let task = place.task("/a", "a").digest(digest).build().unwrap();
+        assert_eq!(place.engine().task(task).enqueue().await.cause, cause);
+    }
+}
+
+#[tokio::test]
+async fn a_part_that_somebody_changed_is_fetched_anew_once() {
+    let place = Place::new().await;
+    let body = Body::pattern(5, SIZE);
+    place.server.serve("/a", tagged(body.clone()).header("repr-digest", field(&body)));
+    place.server.script("/a", [Reply::resource().gate_after(SIZE / 2, &Gate::new())]);
+    let task = place.task("/a", "a").connection_count(NonZeroU32::MIN).build().unwrap();
+    let ok = place.engine();
+    let handle = ok.task(task.clone()).enqueue();
+    handle.progress().wait_for(|progress| progress.written == SIZE / 2).await.unwrap();
+    handle.cancel();
+    handle.wait().await;
+    let part = std::fs::OpenOptions::new().write(true).open(place.path("a.okdownload")).unwrap();
+    part.write_all_at(b"changed", 1000).unwrap();
+    let request = ok.task(task);
+    let events = request.events();
+    let end = request.enqueue().await;
+    assert_eq!((end.cause, end.resumed), (EndCause::Completed, 0), "{:?}", end.error);
+    assert_content(&place.path("a"), &body);
+    let events: Vec<Event> = futures_util::StreamExt::collect(events).await;
+    let mismatch = |event: &Event| {
+        matches!(event, Event::FromBeginning { cause: ResumeFailedCause::DigestMismatch, .. })
+    };
+    assert_eq!(events.iter().filter(|event| mismatch(event)).count(), 1);
+}
