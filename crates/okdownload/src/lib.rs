@@ -26,6 +26,37 @@
 //! | [`monitor`] | none | | your own |
 //!
 //! A feature adds a backend; it never changes what a program does that did not ask for it.
+//!
+//! # Layers
+//!
+//! A layer is a [`ConnectionFactory`](connection::ConnectionFactory) or an
+//! [`OutputStreamFactory`](output::OutputStreamFactory) around another one: it signs, counts, measures or changes what
+//! passes through it. It is what OkDownload's interceptors have become.
+//!
+//! - For an engine, wrap the factory that the builder is given:
+//!   [`connection_factory`](OkDownloadBuilder::connection_factory),
+//!   [`output_stream_factory`](OkDownloadBuilder::output_stream_factory).
+//! - For a task, add it to the request: [`TaskRequest::layer`], [`TaskRequest::output_layer`].
+//!
+//! A task's layers are around the engine's, and the one added last is the outermost. The engine's own steps are around
+//! all layers. From outside in, a request passes
+//!
+//! 1. **retry**: waits, and makes the request again;
+//! 2. **network policy**: [`inspect_network`](strategy::DownloadStrategy::inspect_network);
+//! 3. **breakpoint check**: [`judge_response`](strategy::DownloadStrategy::judge_response) compares the response with
+//!    the version that bytes which are there belong to, before any byte is taken;
+//! 4. **redirect**: each hop is a request of its own;
+//! 5. **headers**: the user's and the engine's (`Range`, `If-Range`, credentials for their own origin);
+//! 6. the task's layers, the last one first, then the engine's;
+//! 7. the backend.
+//!
+//! The chunks of a body come back through 7 and 6; what lies outside the range is cut off, and the rest is written
+//! through the task's output layers and the engine's output. Rate limits hold back the call for the next chunk.
+//!
+//! So a layer sees every request that is made, those of retries and redirects too, complete as the engine wants it
+//! sent. What it adds, the server sees, and no event tells; what it hands up is what is checked and retried. A layer
+//! must not change `Range`, nor what a range of the body is: the check holds it to what was asked for. Two layers are in
+//! `examples/layers`.
 
 pub use okdownload_core::*;
 pub use okdownload_types::*;
