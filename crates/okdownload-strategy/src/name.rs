@@ -71,6 +71,7 @@ mod tests {
             ("http://h/last.bin", &[b"attachment; filename=\"..\""], "last.bin"),
             ("http://h/last.bin", &[b"attachment; filename=\"\xe4.bin\""], "\u{e4}.bin"),
             ("http://h/last.bin?x=/y.bin#z", &[], "last.bin"),
+            ("http://h/a/okdownload.3_1.apk?abc", &[], "okdownload.3_1.apk"),
             ("http://h/directory/", &[], "user.bin"),
             ("http://h/..%2f..%2fetc%2fpasswd", &[], "passwd"),
             ("http://h/%E4%BD%A0%20a.bin", &[], "\u{4f60} a.bin"),
@@ -83,9 +84,15 @@ mod tests {
 
     #[test]
     fn what_nobody_named() {
-        for url in
-            ["http://h", "http://h/", "http://h/a/", "http://h/%2e%2e%2f", "http://h/...", "http://h/%00"]
-        {
+        for url in [
+            "http://h",
+            "http://h/",
+            "http://h/?abc",
+            "http://h/a/",
+            "http://h/%2e%2e%2f",
+            "http://h/...",
+            "http://h/%00",
+        ] {
             assert_eq!(name(url, url, &[]), "download", "{url}");
         }
     }

@@ -122,6 +122,15 @@ mod tests {
     }
 
     #[test]
+    fn space_is_reserved_unless_the_user_says_no() {
+        let task = DownloadTask::builder("http://h/a", okdownload_types::Target::file("/a"));
+        for (wanted, expected) in [(None, true), (Some(false), false), (Some(true), true)] {
+            let task = wanted.map_or(task.clone(), |wanted| task.clone().preallocate(wanted));
+            assert_eq!(DefaultProcessFileStrategy.preallocate(&task.build().unwrap(), 7), expected);
+        }
+    }
+
+    #[test]
     fn numbered_names() {
         for (name, expected) in [
             ("a.bin", "a (1).bin"),

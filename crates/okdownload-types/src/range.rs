@@ -90,8 +90,11 @@ mod tests {
         for (value, expected) in [
             ("bytes 0-99/100", bytes(0, 100, Some(100))),
             ("Bytes 200-1000/67589", bytes(200, 1001, Some(67589))),
+            ("bytes 21010-47021/47022", bytes(21010, 47022, Some(47022))),
             ("bytes 5-5/*", bytes(5, 6, None)),
             ("bytes  0-9/10 ", bytes(0, 10, Some(10))),
+            ("bytes 0 - 111 / 222", bytes(0, 112, Some(222))),
+            ("0-111/222", None),
             ("bytes */47022", Some(ContentRange::Unsatisfied { total: Some(47022) })),
             ("bytes */*", Some(ContentRange::Unsatisfied { total: None })),
             ("bytes 9-0/100", None),
