@@ -137,3 +137,24 @@ async fn an_empty_file_is_known_to_be_complete() {
     let info = ok.breakpoint(&task).await.unwrap().unwrap();
     assert_eq!((info.total, info.written()), (Some(0), 0));
 }
+
+#[tokio::test]
+async fn a_post_brings_its_answer_in_one_request() {
+    let place = Place::new().await;
+    let body = Body::pattern(4, 3 * MIB);
+    place.server.serve("/a", tagged(body.clone()).allow_method(http::Method::POST));
+    let post = |name| place.task("/a", name).method(http::Method::POST).body("question").build().unwrap();
+    let ok = place.engine();
+    ok.download(post("a")).await.unwrap();
+    assert_content(&place.path("a"), &body);
+    let requests = place.server.requests();
+    assert_eq!(
+        (requests.len(), &requests[0].method, &requests[0].body[..]),
+        (1, &http::Method::POST, &b"question"[..])
+    );
+    assert_eq!(requests[0].range(), None);
+    // It may have had an effect, so it is not made again.
+    place.server.script("/a", [Reply::resource().cut_after(MIB)]);
+    assert_eq!(ok.download(post("b")).await.unwrap_err().kind(), ErrorKind::Network);
+    assert!(place.server.requests().len() == 2 && !place.path("b").exists());
+}
