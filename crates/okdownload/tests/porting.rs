@@ -13,16 +13,25 @@ fn page() -> String {
     std::fs::read_to_string(root().join("docs/porting.md")).unwrap()
 }
 
-/// The rows of the tables below a heading of the second level, without their heads.
-fn rows(heading: &str) -> Vec<Vec<String>> {
+/// The lines below a heading of the second level.
+fn section(heading: &str) -> Vec<String> {
     let page = page();
     let section = page.split("\n## ").find(|section| section.lines().next() == Some(heading));
-    let lines: Vec<_> = section.unwrap_or_else(|| panic!("no section {heading}")).lines().collect();
-    let is_row = |line: &&str| line.starts_with('|') && !line.starts_with("|---");
-    let heads: BTreeSet<_> =
-        lines.windows(2).filter(|two| two[1].starts_with("|---")).map(|two| two[0]).collect();
-    let rows = lines.iter().copied().filter(is_row).filter(|line| !heads.contains(line));
-    rows.map(|row| row.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect()).collect()
+    let lines = section.unwrap_or_else(|| panic!("no section {heading}")).lines();
+    lines.skip(1).map(str::to_owned).collect()
+}
+
+fn cells(row: &str) -> Vec<String> {
+    row.trim_matches('|').split('|').map(|cell| cell.trim().to_owned()).collect()
+}
+
+/// The rows of the tables below a heading, without their heads.
+fn rows(heading: &str) -> Vec<Vec<String>> {
+    let lines = section(heading);
+    let is_rule = |line: &String| line.starts_with("|---");
+    let after_rules = lines.split(is_rule).skip(1);
+    let rows = after_rules.flat_map(|lines| lines.iter().take_while(|line| line.starts_with('|')));
+    rows.map(|row| cells(row)).collect()
 }
 
 /// What is printed as code.
@@ -168,9 +177,14 @@ fn every_name_on_our_side_is_in_the_sources() {
             words.extend(split.map(str::to_owned));
         }
     }
-    for row in rows("Names") {
-        for word in code(&row[1]).into_iter().flat_map(identifiers) {
-            assert!(words.contains(word), "{word} of {row:?} is no name");
+    // The first column has Java's names.
+    let ours = section("Names").into_iter().map(|line| match line.starts_with('|') {
+        true => cells(&line)[1..].join(" "),
+        false => line,
+    });
+    for line in ours {
+        for word in code(&line).into_iter().flat_map(identifiers) {
+            assert!(words.contains(word), "{word} is no name: {line}");
         }
     }
 }
