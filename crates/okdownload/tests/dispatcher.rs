@@ -12,7 +12,7 @@ use std::time::Duration;
 use common::{MIB, Place, assert_content, tagged};
 use futures_util::StreamExt;
 use okdownload::prelude::*;
-use okdownload::{TaskHandle, TaskState};
+use okdownload::{OkDownloadBuilder, TaskHandle, TaskState};
 use okdownload_store_memory::MemoryStore;
 use okdownload_testkit::server::{Body, Gate, Reply};
 use simulated::{EmptyDisk, Network};
@@ -272,68 +272,95 @@ async fn executed_tasks_take_nobodys_turn() {
     assert!(running.await.is_completed());
 }
 
-/// What a restless user does to a task.
-async fn play(handles: Vec<TaskHandle>, ok: OkDownload, mut random: fastrand::Rng) {
-    for _ in 0..200 {
+/// What a restless user does to tasks; gives those that he enqueued again.
+async fn play(handles: Vec<TaskHandle>, ok: OkDownload, mut random: fastrand::Rng) -> Vec<TaskHandle> {
+    let mut again = Vec::new();
+    // Few deeds at a time: whatever comes after one that should wake somebody up would make up for it.
+    for _ in 0..random.usize(1..30) {
         let handle = &handles[random.usize(..handles.len())];
         match random.u8(..20) {
             0..5 => handle.pause(),
-            5..12 => handle.resume(),
-            12..14 => handle.set_priority(random.i32(-3..3)),
-            14 => handle.cancel(),
-            15 => ok.set_max_parallel_running_count(count(random.usize(1..5))),
-            16 => ok.set_max_running_per_host(random.bool().then(|| count(random.usize(1..3)))),
-            17 => drop(ok.task(handle.task().clone()).enqueue()),
+            5..9 => handle.resume(),
+            9..11 => handle.set_priority(random.i32(-3..3)),
+            11..14 => handle.cancel(),
+            14 => ok.set_max_parallel_running_count(count(random.usize(1..5))),
+            15 => ok.set_max_running_per_host(random.bool().then(|| count(random.usize(1..3)))),
+            16 => again.push(ok.task(handle.task().clone()).enqueue()),
             _ => tokio::time::sleep(Duration::from_millis(random.u64(0..30))).await,
         }
     }
-    ok.set_max_parallel_running_count(count(4));
-    handles.iter().for_each(TaskHandle::resume);
+    again
+}
+
+/// Three users at a time; then nobody touches anything for a minute, which is more than all tasks together need.
+async fn play_together(handles: &mut Vec<TaskHandle>, ok: &OkDownload, random: &mut fastrand::Rng) {
+    let users: Vec<_> =
+        (0..3).map(|_| tokio::spawn(play(handles.clone(), ok.clone(), random.fork()))).collect();
+    for user in users {
+        handles.extend(user.await.unwrap());
+    }
+    tokio::time::sleep(Duration::from_secs(60)).await;
 }
 
 #[tokio::test(start_paused = true)]
 async fn no_wake_up_is_lost_whatever_users_do_and_whenever() {
-    for seed in 0..60 {
+    for seed in 0..30 {
         println!("seed {seed}");
         let (mut random, network, heard) =
             (fastrand::Rng::with_seed(seed), Network::new(seed), Heard::default());
-        let ok = OkDownload::builder()
-            .connection_factory(network.clone())
-            .output_stream_factory(EmptyDisk)
-            .download_store(MemoryStore::new())
-            .runtime(tokio::runtime::Handle::current())
-            .max_parallel_running_count(count(4))
-            .monitor(heard.clone())
-            .seed(seed);
-        let ok = ok.build().unwrap();
-        let task = |number: usize| {
-            let url = format!("http://host{}/{number}", number % 3);
-            DownloadTask::to_file(url, format!("/nowhere/{number}")).unwrap()
-        };
-        let handles: Vec<_> = (0..30).map(|number| ok.task(task(number)).enqueue()).collect();
-        let users: Vec<_> =
-            (0..3).map(|_| tokio::spawn(play(handles.clone(), ok.clone(), random.fork()))).collect();
-        for user in users {
-            user.await.unwrap();
+        let ok = simulated_engine(&network).monitor(heard.clone()).seed(seed).build().unwrap();
+        ok.set_max_parallel_running_count(count(4));
+        let mut handles = Vec::new();
+        for round in 0..20 {
+            handles.extend((0..10).map(|number| ok.task(nowhere(round * 10 + number)).enqueue()));
+            play_together(&mut handles, &ok, &mut random).await;
+            for handle in &handles {
+                let state = handle.state();
+                assert!(matches!(state, None | Some(TaskState::Paused)), "{state:?} though nothing happens");
+                assert_eq!(state.is_none(), handle.is_ended());
+            }
         }
-        // Once all is quiet: of these, only the ends of those that are cancelled can wake up the others.
-        tokio::time::sleep(Duration::from_secs(60)).await;
-        let last: Vec<_> = (100..112).map(|number| ok.task(task(number)).enqueue()).collect();
-        tokio::task::yield_now().await;
-        ok.cancel_each(last.iter().filter(|handle| handle.state() == Some(TaskState::Running)));
+        assert!(network.most().0 <= 4 && network.requests() > 0, "{:?}", network.most());
+        handles.iter().for_each(TaskHandle::resume);
         // Nothing real is waited for, so an hour passes at once if there is nothing left to happen.
         let all = futures_util::future::join_all(handles.iter().map(TaskHandle::wait));
-        assert!(
-            tokio::time::timeout(Duration::from_secs(3600), all).await.is_ok(),
-            "somebody waits for ever"
-        );
-        assert!(network.most().0 <= 4, "{:?}", network.most());
+        let all = tokio::time::timeout(Duration::from_secs(3600), all).await;
+        assert!(all.is_ok(), "somebody waits for ever");
         ok.shutdown().await.unwrap();
-        // Each ended once: also those of the same id that came later.
-        let lines = heard.lines();
-        let ends = lines.iter().filter(|line| !line.starts_with("start")).count();
-        assert!(ends >= 30 && network.requests() > 0, "{ends}");
+        let ends = heard.lines().iter().filter(|line| !line.starts_with("start")).count();
+        assert_eq!(ends, handles.len(), "each ends once");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn tasks_that_are_canceled_wake_up_the_next_ones() {
+    for seed in 0..20 {
+        let network = Network::new(seed);
+        let ok = simulated_engine(&network).max_parallel_running_count(count(3)).build().unwrap();
+        let handles = [0, 1, 2, 3, 4, 5].map(|number| ok.task(nowhere(number)).enqueue());
+        let running: Vec<_> =
+            handles.iter().filter(|handle| handle.state() == Some(TaskState::Running)).collect();
+        // All that run, so that nobody else's end can wake up the others.
+        assert_eq!(ok.cancel_each(running), 3);
+        let all = futures_util::future::join_all(handles.iter().map(TaskHandle::wait));
+        let all = tokio::time::timeout(Duration::from_secs(3600), all).await;
+        assert!(all.is_ok(), "somebody waits for ever");
+        ok.shutdown().await.unwrap();
+    }
+}
+
+/// A task over the simulated network, of one of three hosts.
+fn nowhere(number: usize) -> DownloadTask {
+    let url = format!("http://host{}/{number}", number % 3);
+    DownloadTask::to_file(url, format!("/nowhere/{number}")).unwrap()
+}
+
+fn simulated_engine(network: &Network) -> OkDownloadBuilder {
+    OkDownload::builder()
+        .connection_factory(network.clone())
+        .output_stream_factory(EmptyDisk)
+        .download_store(MemoryStore::new())
+        .runtime(tokio::runtime::Handle::current())
 }
 
 #[tokio::test(start_paused = true)]
@@ -341,14 +368,8 @@ async fn many_hosts_share_fairly_within_both_limits() {
     for seed in 0..20 {
         println!("seed {seed}");
         let network = Network::new(seed);
-        let ok = OkDownload::builder()
-            .connection_factory(network.clone())
-            .output_stream_factory(EmptyDisk)
-            .download_store(MemoryStore::new())
-            .runtime(tokio::runtime::Handle::current())
-            .max_parallel_running_count(count(5))
-            .max_running_per_host(Some(count(2)));
-        let ok = ok.build().unwrap();
+        let ok = simulated_engine(&network).max_parallel_running_count(count(5));
+        let ok = ok.max_running_per_host(Some(count(2))).build().unwrap();
         let task = |number: usize| {
             let url = format!("http://host{}/{number}", number % 4);
             DownloadTask::to_file(url, format!("/nowhere/{number}")).unwrap()
