@@ -5,80 +5,77 @@ use std::time::Duration;
 
 use crate::{Error, Location};
 
-/// How a task ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum EndCause {
-    /// The file is there, whole.
-    Completed,
-    /// It failed; the error says why.
-    Error,
-    /// It was cancelled.
-    Canceled,
-    /// Another task, or another process, is writing the same file.
-    FileBusy,
-    /// The same task is waiting or running already.
-    SameTaskBusy,
-    /// There was not enough space for the file.
-    PreAllocateFailed,
+/// An enum of causes, with the words for each and a list of all.
+macro_rules! causes {
+    (
+        $(#[$about:meta])*
+        $name:ident { $($(#[$about_one:meta])* $cause:ident => $words:literal,)* }
+    ) => {
+        $(#[$about])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum $name {
+            $($(#[$about_one])* $cause,)*
+        }
+
+        impl $name {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$cause,)*];
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(match self {
+                    $(Self::$cause => $words,)*
+                })
+            }
+        }
+    };
 }
 
-impl fmt::Display for EndCause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Completed => "completed",
-            Self::Error => "error",
-            Self::Canceled => "canceled",
-            Self::FileBusy => "file-busy",
-            Self::SameTaskBusy => "same-task-busy",
-            Self::PreAllocateFailed => "pre-allocate-failed",
-        })
+causes! {
+    /// How a task ended.
+    EndCause {
+        /// The file is there, whole.
+        Completed => "completed",
+        /// It failed; the error says why.
+        Error => "error",
+        /// It was cancelled.
+        Canceled => "canceled",
+        /// Another task, or another process, is writing the same file.
+        FileBusy => "file-busy",
+        /// The same task is waiting or running already.
+        SameTaskBusy => "same-task-busy",
+        /// There was not enough space for the file.
+        PreAllocateFailed => "pre-allocate-failed",
     }
 }
 
-/// Why a download began from its beginning.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ResumeFailedCause {
-    /// Nothing (usable) was known of an earlier run; every fresh download has this cause.
-    InfoDirty,
-    /// What had been downloaded is gone, or is another file.
-    FileNotExist,
-    /// The output can't go on in the middle.
-    OutputStreamNotSupport,
-    /// The entity tag is another one.
-    ResponseEtagChanged,
-    /// The time of modification is another one.
-    ResponseLastModifiedChanged,
-    /// The server says that the precondition failed (412).
-    ResponsePreconditionFailed,
-    /// The server answered 201 to the request for a range (RFC 9110 §15.3.2).
-    ResponseCreatedRangeNotFromZero,
-    /// The server answered 205 to the request for a range (RFC 9110 §15.3.6).
-    ResponseResetRangeNotFromZero,
-    /// The length is another one.
-    ContentLengthChanged,
-    /// The server has no strong validator for the resource, so parts of two responses can't be put together.
-    ValidatorMissing,
-    /// The finished part did not have the expected digest.
-    DigestMismatch,
-}
-
-impl fmt::Display for ResumeFailedCause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::InfoDirty => "nothing usable is known of an earlier run",
-            Self::FileNotExist => "the partial file is gone or is another one",
-            Self::OutputStreamNotSupport => "the output cannot go on in the middle",
-            Self::ResponseEtagChanged => "the ETag changed",
-            Self::ResponseLastModifiedChanged => "Last-Modified changed",
-            Self::ResponsePreconditionFailed => "the server says that the precondition failed (412)",
-            Self::ResponseCreatedRangeNotFromZero => "the server answered 201 to a range",
-            Self::ResponseResetRangeNotFromZero => "the server answered 205 to a range",
-            Self::ContentLengthChanged => "the length changed",
-            Self::ValidatorMissing => "the server gives no strong validator",
-            Self::DigestMismatch => "the digest is wrong",
-        })
+causes! {
+    /// Why a download began from its beginning.
+    ResumeFailedCause {
+        /// Nothing (usable) was known of an earlier run; every fresh download has this cause.
+        InfoDirty => "nothing usable is known of an earlier run",
+        /// What had been downloaded is gone, or is another file.
+        FileNotExist => "the partial file is gone or is another one",
+        /// The output can't go on in the middle.
+        OutputStreamNotSupport => "the output cannot go on in the middle",
+        /// The entity tag is another one.
+        ResponseEtagChanged => "the ETag changed",
+        /// The time of modification is another one.
+        ResponseLastModifiedChanged => "Last-Modified changed",
+        /// The server says that the precondition failed (412).
+        ResponsePreconditionFailed => "the server says that the precondition failed (412)",
+        /// The server answered 201 to the request for a range (RFC 9110 §15.3.2).
+        ResponseCreatedRangeNotFromZero => "the server answered 201 to a range",
+        /// The server answered 205 to the request for a range (RFC 9110 §15.3.6).
+        ResponseResetRangeNotFromZero => "the server answered 205 to a range",
+        /// The length is another one.
+        ContentLengthChanged => "the length changed",
+        /// The server has no strong validator for the resource, so parts of two responses can't be put together.
+        ValidatorMissing => "the server gives no strong validator",
+        /// The finished part did not have the expected digest.
+        DigestMismatch => "the digest is wrong",
     }
 }
 

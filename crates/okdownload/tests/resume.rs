@@ -7,50 +7,12 @@ use std::num::NonZeroU32;
 use std::os::unix::fs::FileExt;
 use std::time::Duration;
 
+use common::resuming::{SIZE, again, half, one_connection};
 use common::{MIB, Place, assert_content, tagged};
 use okdownload::ResumeFailedCause;
 use okdownload::prelude::*;
 use okdownload::store::{Change, CommitLevel, DownloadStore, SqliteStore};
 use okdownload_testkit::server::{Body, Gate, Reply, Resource};
-
-const SIZE: u64 = 12 * MIB;
-
-/// Downloads `/a` over one connection until `SIZE / 2` bytes were sent, and cancels it there.
-async fn half(place: &Place, resource: Resource) {
-    place.server.serve("/a", resource);
-    let gate = Gate::new();
-    place.server.script("/a", [Reply::resource().gate_after(SIZE / 2, &gate)]);
-    let ok = place.engine();
-    let handle = ok.task(one_connection(place)).enqueue();
-    gate.reached().await;
-    let mut progress = handle.progress();
-    progress.wait_for(|progress| progress.written == SIZE / 2).await.unwrap();
-    handle.cancel();
-    let end = handle.await;
-    assert_eq!((end.cause, end.fetched), (EndCause::Canceled, SIZE / 2));
-    ok.shutdown().await.unwrap();
-    assert_eq!(place.files(), ["a.okdownload"]);
-    place.server.clear_log();
-}
-
-fn one_connection(place: &Place) -> DownloadTask {
-    place.task("/a", "a").connection_count(NonZeroU32::MIN).build().unwrap()
-}
-
-/// Runs the task in a new engine; gives the end and why it began anew, if it did.
-async fn again(place: &Place, task: DownloadTask) -> (TaskEnd, Option<ResumeFailedCause>) {
-    let ok = place.engine();
-    let request = ok.task(task);
-    let events = request.events();
-    let end = request.enqueue().await;
-    ok.shutdown().await.unwrap();
-    let events: Vec<Event> = futures_util::StreamExt::collect(events).await;
-    let cause = events.iter().find_map(|event| match event {
-        Event::FromBeginning { cause, .. } => Some(*cause),
-        _ => None,
-    });
-    (end, cause)
-}
 
 #[tokio::test]
 async fn only_what_is_missing_is_asked_for() {

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test file uses its own share")]
 
 pub(crate) mod listening;
+pub(crate) mod resuming;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
