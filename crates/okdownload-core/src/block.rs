@@ -298,13 +298,8 @@ async fn receive_body(
                 Ok(Err(error)) => break Err(Fault::Remote(error)),
                 Ok(Ok(None)) => break ended(transfer, scope, position, end),
                 Ok(Ok(Some(chunk))) => {
-                    let length = chunk.len() as u64;
-                    distribute(transfer, scope, &mut writer, position, clip(chunk, position, end));
-                    position = position.saturating_add(length);
-                    match writer.work_until(run.pass_limits(length, &transfer.halt)).await {
-                        Ok(true) => {}
-                        Ok(false) => break Err(Fault::Halted),
-                        Err(error) => break Err(Fault::Local(error)),
+                    if let Err(fault) = take_in(run, transfer, scope, &mut writer, &mut position, end, chunk).await {
+                        break Err(fault);
                     }
                     deadline = from_now(stall);
                 }
@@ -318,6 +313,31 @@ async fn receive_body(
         tracing::trace!(?end_of_body);
     }
     drained.and(received)
+}
+
+/// Takes a chunk in as the limits let it pass: at a low rate in small pieces, each of which is written and told while
+/// the next one waits.
+async fn take_in(
+    run: &Run,
+    transfer: &Transfer,
+    scope: Scope,
+    writer: &mut Writer<'_>,
+    position: &mut u64,
+    end: Option<u64>,
+    mut chunk: Bytes,
+) -> Result<(), Fault> {
+    while !chunk.is_empty() && !is_satisfied(transfer, scope) {
+        let piece = chunk.split_to(chunk.len().min(run.piece()));
+        let length = piece.len() as u64;
+        distribute(transfer, scope, writer, *position, clip(piece, *position, end));
+        *position = position.saturating_add(length);
+        match writer.work_until(run.pass_limits(length, &transfer.halt)).await {
+            Ok(true) => {}
+            Ok(false) => return Err(Fault::Halted),
+            Err(error) => return Err(Fault::Local(error)),
+        }
+    }
+    Ok(())
 }
 
 /// The part of a chunk that lies before `end`: what a server sends beyond what it announced belongs nowhere.

@@ -122,6 +122,12 @@ impl Run {
         true
     }
 
+    /// The most bytes that should pass the limits at once.
+    pub(crate) fn piece(&self) -> usize {
+        let least = self.throttles.iter().filter_map(|throttle| throttle.piece()).min();
+        least.and_then(|piece| usize::try_from(piece).ok()).unwrap_or(usize::MAX)
+    }
+
     /// After a failure: waits as long as the strategy says, or gives the error back if it gives up. `furthest` is how
     /// many bytes of the resource were reached.
     pub(crate) async fn retry(&self, block: usize, error: Error, furthest: u64) -> Result<()> {
