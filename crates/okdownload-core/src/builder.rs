@@ -68,7 +68,8 @@ impl OkDownloadBuilder {
         }
     }
 
-    pub(crate) fn with_parts(mut self, parts: Parts) -> Self {
+    pub(crate) fn with_parts(mut self, parts: Parts, monitor: Option<Arc<dyn Monitor>>) -> Self {
+        self.monitor = monitor;
         self.connection = Some(parts.connection);
         self.output = Some(parts.output);
         self.store = Some(parts.store);
@@ -197,7 +198,6 @@ impl OkDownloadBuilder {
             },
             strategy: self.strategy.unwrap_or_else(|| Box::new(DefaultDownloadStrategy)),
             process: self.process.unwrap_or_else(|| Box::new(DefaultProcessFileStrategy)),
-            monitor: self.monitor,
             executor,
         };
         let clock = {
@@ -215,6 +215,7 @@ impl OkDownloadBuilder {
             spawned: TaskTracker::new(),
             ticking: Mutex::default(),
             settings,
+            monitor: Mutex::new(self.monitor),
             parts,
         }))
     }

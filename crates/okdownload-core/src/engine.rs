@@ -47,13 +47,13 @@ pub(crate) struct Parts {
     pub(crate) store: Arc<dyn DownloadStore>,
     pub(crate) strategy: Box<dyn DownloadStrategy>,
     pub(crate) process: Box<dyn ProcessFileStrategy>,
-    pub(crate) monitor: Option<Arc<dyn Monitor>>,
     pub(crate) executor: Arc<dyn CallbackExecutor>,
 }
 
 #[derive(Debug)]
 pub(crate) struct Engine {
     pub(crate) parts: Parts,
+    pub(crate) monitor: Mutex<Option<Arc<dyn Monitor>>>,
     pub(crate) dispatcher: Dispatcher,
     pub(crate) home: Home,
     pub(crate) recorder: Arc<Recorder>,
@@ -83,7 +83,7 @@ impl OkDownload {
     /// A builder with the parts and settings of this engine, to replace some of them. The new engine shares the parts,
     /// but no task.
     pub fn to_builder(&self) -> OkDownloadBuilder {
-        self.engine.settings.clone().with_parts(self.engine.parts.clone())
+        self.engine.settings.clone().with_parts(self.engine.parts.clone(), self.monitor())
     }
 
     /// A task on its way in, with parts of its own.
@@ -181,6 +181,18 @@ impl OkDownload {
         self.engine.throttle.set(bytes_per_second);
     }
 
+    /// Sets who hears of every task, in place of whoever did; `None` is nobody. Each task is told to one monitor, whole:
+    /// to the one that there is when it begins, or ends without having begun. So those that run already go on to be told
+    /// to the old one.
+    pub fn set_monitor(&self, monitor: Option<Arc<dyn Monitor>>) {
+        *lock(&self.engine.monitor) = monitor;
+    }
+
+    /// Who hears of every task that begins from now on.
+    pub fn monitor(&self) -> Option<Arc<dyn Monitor>> {
+        self.engine.monitor()
+    }
+
     /// Works for this engine; its shutdown waits for the end.
     pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
         self.engine.spawn(work);
@@ -230,14 +242,15 @@ impl OkDownload {
 }
 
 impl Engine {
+    fn monitor(&self) -> Option<Arc<dyn Monitor>> {
+        lock(&self.monitor).clone()
+    }
+
     /// Begins to call those who listen, if that has not begun yet: before the first event is published.
-    fn listen(&self, entry: &Entry, monitor: Option<&Arc<dyn Monitor>>) {
+    fn listen(&self, entry: &Entry, monitor: Option<Arc<dyn Monitor>>) {
         let mut listening = lock(&entry.listening);
         let Listening::Waiting(listeners) = &mut *listening else { return };
-        let monitor = monitor.map(|monitor| {
-            let listener: Arc<dyn DownloadListener> = Arc::new(MonitorListener(monitor.clone()));
-            listener
-        });
+        let monitor = monitor.map(|monitor| Arc::new(MonitorListener(monitor)) as Arc<dyn DownloadListener>);
         let listeners = std::mem::take(listeners);
         let deliveries = monitor.into_iter().chain(listeners).filter_map(|listener| {
             let events = entry.hub().subscribe();
@@ -258,7 +271,7 @@ impl Engine {
 
     /// Tells a task's end. The engine lives until its listeners have heard it, even if nobody else holds it.
     pub(crate) fn end(self: &Arc<Self>, entry: &Entry, end: TaskEnd) {
-        self.listen(entry, self.parts.monitor.as_ref());
+        self.listen(entry, self.monitor());
         entry.hub().finish(end);
         let told = std::mem::replace(&mut *lock(&entry.listening), Listening::Told(Vec::new()));
         let Listening::Told(deliveries) = told else { return };
@@ -349,7 +362,7 @@ impl Engine {
 
     pub(crate) fn pause(&self, entry: &Arc<Entry>) {
         if self.dispatcher.pause(entry) {
-            self.listen(entry, self.parts.monitor.as_ref());
+            self.listen(entry, self.monitor());
             entry.hub().publish(|| Event::Paused);
         }
     }
@@ -362,7 +375,7 @@ impl Engine {
     /// One run of a task, from its turn to what comes after it.
     async fn drive(self: Arc<Self>, entry: Arc<Entry>, stop: CancellationToken) {
         let id = entry.task.id();
-        self.listen(&entry, self.parts.monitor.as_ref());
+        self.listen(&entry, self.monitor());
         let span = tracing::info_span!("task", %id);
         let run = AssertUnwindSafe(self.run(&entry, stop)).catch_unwind().instrument(span).await;
         let end = run.unwrap_or_else(|_| {
@@ -395,7 +408,7 @@ impl Engine {
             parts.connection.clone().unwrap_or_else(|| self.parts.connection.clone()),
             entry.hub().clone(),
             stop,
-            [self.throttle.clone(), entry.throttle.clone()],
+            [self.throttle.clone(), entry.throttle().clone()],
             strategy.unwrap_or(&self.parts.strategy).clone(),
             lock(&self.random).fork(),
         );

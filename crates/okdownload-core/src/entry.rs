@@ -19,7 +19,8 @@ pub(crate) struct Entry {
     pub(crate) task: DownloadTask,
     /// Where its events come together, from when somebody listens or something happens. A task that waits needs none.
     hub: OnceLock<Arc<Hub>>,
-    pub(crate) throttle: Arc<Throttle>,
+    /// Its own limit, from when it runs or is given one.
+    throttle: OnceLock<Arc<Throttle>>,
     pub(crate) parts: TaskParts,
     /// The reader's room, if the task has one; it goes to no place then, and is not recorded.
     pub(crate) room: Option<Arc<Room>>,
@@ -51,13 +52,16 @@ impl Entry {
     }
 
     pub(crate) fn with_parts(task: DownloadTask, parts: TaskParts) -> Self {
-        let throttle = Arc::new(Throttle::new(task.rate_limit()));
         let listening = Mutex::new(Listening::Waiting(Vec::new()));
-        Self { task, hub: OnceLock::new(), throttle, parts, room: None, listening }
+        Self { task, hub: OnceLock::new(), throttle: OnceLock::new(), parts, room: None, listening }
     }
 
     pub(crate) fn hub(&self) -> &Arc<Hub> {
         self.hub.get_or_init(|| Arc::new(Hub::new(self.task.progress_interval())))
+    }
+
+    pub(crate) fn throttle(&self) -> &Arc<Throttle> {
+        self.throttle.get_or_init(|| Arc::new(Throttle::new(self.task.rate_limit())))
     }
 
     pub(crate) fn is_ended(&self) -> bool {

@@ -109,7 +109,7 @@ impl TaskHandle {
 
     /// Sets the most bytes a second, from now on; `None` lifts the limit.
     pub fn set_rate_limit(&self, bytes_per_second: Option<NonZeroU64>) {
-        self.entry.throttle.set(bytes_per_second);
+        self.entry.throttle().set(bytes_per_second);
     }
 
     /// All events from now on, as a stream that ends after `TaskEnd`. To miss none, ask for it before the task is

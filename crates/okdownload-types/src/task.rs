@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::num::{NonZeroU32, NonZeroU64};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -137,6 +137,9 @@ impl Default for Options {
     }
 }
 
+/// Shared by all tasks that want nothing special: there may be very many.
+static DEFAULT: LazyLock<Arc<Options>> = LazyLock::new(Arc::default);
+
 impl DownloadTask {
     /// Starts the description of a download of `url` to `target`.
     pub fn builder(url: impl AsRef<str>, target: Target) -> DownloadTaskBuilder {
@@ -145,7 +148,7 @@ impl DownloadTask {
             target,
             filename: None,
             filename_from_response: None,
-            options: Options::default(),
+            options: DEFAULT.clone(),
             error: None,
         }
     }
@@ -173,7 +176,7 @@ impl DownloadTask {
             target: self.target.clone(),
             filename: None,
             filename_from_response: None,
-            options: (*self.options).clone(),
+            options: self.options.clone(),
             error: None,
         }
     }
@@ -357,7 +360,7 @@ pub struct DownloadTaskBuilder {
     target: Target,
     filename: Option<String>,
     filename_from_response: Option<bool>,
-    options: Options,
+    options: Arc<Options>,
     error: Option<Error>,
 }
 
@@ -369,6 +372,11 @@ impl fmt::Debug for DownloadTaskBuilder {
 }
 
 impl DownloadTaskBuilder {
+    /// The options, to change them: from now on this task's own.
+    fn options(&mut self) -> &mut Options {
+        Arc::make_mut(&mut self.options)
+    }
+
     /// Another URL.
     pub fn url(mut self, url: impl AsRef<str>) -> Self {
         url.as_ref().clone_into(&mut self.url);
@@ -395,13 +403,13 @@ impl DownloadTaskBuilder {
 
     /// The request's method; default GET. Anything but GET is fetched over one connection and never resumed.
     pub fn method(mut self, method: Method) -> Self {
-        self.options.method = method;
+        self.options().method = method;
         self
     }
 
     /// The request's body; default none.
     pub fn body(mut self, body: impl Into<Bytes>) -> Self {
-        self.options.body = Some(body.into());
+        self.options().body = Some(body.into());
         self
     }
 
@@ -413,7 +421,7 @@ impl DownloadTaskBuilder {
         V: TryInto<HeaderValue, Error: Into<http::Error>>,
     {
         let added = name.try_into().map_err(Into::into).and_then(|name| {
-            self.options.headers.try_append(name, value.try_into().map_err(Into::into)?).map_err(Into::into)
+            self.options().headers.try_append(name, value.try_into().map_err(Into::into)?).map_err(Into::into)
         });
         if let Err(error) = added {
             let advice = "a name is a token, and a value has no line breaks (RFC 9110 §5)";
@@ -424,105 +432,105 @@ impl DownloadTaskBuilder {
 
     /// Replaces all headers.
     pub fn headers(mut self, headers: HeaderMap) -> Self {
-        self.options.headers = headers;
+        self.options().headers = headers;
         self
     }
 
     /// Name and password for Basic authentication at the URL's own origin.
     pub fn credentials(mut self, user: impl Into<String>, password: impl Into<String>) -> Self {
-        self.options.credentials = Some(Credentials { user: user.into(), password: password.into() });
+        self.options().credentials = Some(Credentials { user: user.into(), password: password.into() });
         self
     }
 
     /// Higher starts sooner; default 0.
     pub fn priority(mut self, priority: i32) -> Self {
-        self.options.priority = priority;
+        self.options().priority = priority;
         self
     }
 
     /// How many connections to use, whatever the strategy says.
     pub fn connection_count(mut self, count: NonZeroU32) -> Self {
-        self.options.connection_count = Some(count);
+        self.options().connection_count = Some(count);
         self
     }
 
     /// Whether to allocate the space before bytes come; default: what the process-file strategy says.
     pub fn preallocate(mut self, wanted: bool) -> Self {
-        self.options.preallocate = Some(wanted);
+        self.options().preallocate = Some(wanted);
         self
     }
 
     /// The least time between two progress events; default 200 ms. Zero means as often as there is something new.
     pub fn progress_interval(mut self, interval: Duration) -> Self {
-        self.options.progress_interval = interval;
+        self.options().progress_interval = interval;
         self
     }
 
     /// Whether a download that is known to be complete ends at once, without a request; default yes. If not, it is
     /// fetched again, and replaces the file once it is whole.
     pub fn pass_if_already_completed(mut self, wanted: bool) -> Self {
-        self.options.pass_if_already_completed = wanted;
+        self.options().pass_if_already_completed = wanted;
         self
     }
 
     /// What to do if something else has the final name; default: what the process-file strategy says.
     pub fn on_exists(mut self, action: OnExists) -> Self {
-        self.options.on_exists = Some(action);
+        self.options().on_exists = Some(action);
         self
     }
 
     /// What the download survives; default: what the process-file strategy says.
     pub fn durability(mut self, durability: Durability) -> Self {
-        self.options.durability = Some(durability);
+        self.options().durability = Some(durability);
         self
     }
 
     /// The digest that the file must have before it gets its name.
     pub fn digest(mut self, digest: Digest) -> Self {
-        self.options.digest = Some(digest);
+        self.options().digest = Some(digest);
         self
     }
 
     /// Whether an equal length is enough to put bytes of two responses together, where the server gives no strong
     /// validator; default no. If the resource changes without changing its length, the file is wrong.
     pub fn trust_length(mut self, wanted: bool) -> Self {
-        self.options.trust_length = wanted;
+        self.options().trust_length = wanted;
         self
     }
 
     /// The most bytes a second; default unlimited.
     pub fn rate_limit(mut self, bytes_per_second: Option<NonZeroU64>) -> Self {
-        self.options.rate_limit = bytes_per_second;
+        self.options().rate_limit = bytes_per_second;
         self
     }
 
     /// How many failures in a row, without progress between them, are forgiven; default 5.
     pub fn retries(mut self, retries: u32) -> Self {
-        self.options.retries = retries;
+        self.options().retries = retries;
         self
     }
 
     /// How many redirects in a row are followed; default 10.
     pub fn redirects(mut self, limit: u32) -> Self {
-        self.options.redirects = limit;
+        self.options().redirects = limit;
         self
     }
 
     /// Whether a redirect may lead from https to http; default no.
     pub fn allow_insecure_redirects(mut self, wanted: bool) -> Self {
-        self.options.allow_insecure_redirects = wanted;
+        self.options().allow_insecure_redirects = wanted;
         self
     }
 
     /// How long things may take.
     pub fn timeouts(mut self, timeouts: Timeouts) -> Self {
-        self.options.timeouts = timeouts;
+        self.options().timeouts = timeouts;
         self
     }
 
     /// Attaches a value of your own, one for each type.
     pub fn tag<T: Clone + Send + Sync + 'static>(mut self, tag: T) -> Self {
-        self.options.tags.insert(tag);
+        self.options().tags.insert(tag);
         self
     }
 
@@ -537,12 +545,14 @@ impl DownloadTaskBuilder {
         }
         let mut options = self.options;
         let (url, userinfo) = parse_url(&self.url)?;
-        options.credentials = options.credentials.or(userinfo);
+        if options.credentials.is_none() && userinfo.is_some() {
+            Arc::make_mut(&mut options).credentials = userinfo;
+        }
         check_headers(&options.headers)?;
         let target = self.target.local()?;
         let target = name_target(target, self.filename, self.filename_from_response)?.absolute()?;
         let id = TaskId::of(&url, &target);
-        Ok(DownloadTask { id, url, target, options: Arc::new(options) })
+        Ok(DownloadTask { id, url, target, options })
     }
 }
 

@@ -311,29 +311,36 @@ async fn a_callback_that_is_dropped_delays_nothing() {
     assert_eq!(names[..2], ["TaskStart", "ConnectTrialEnd"], "{names:?}");
 }
 
+/// A monitor that keeps what it hears.
+#[derive(Debug, Default)]
+struct Runs(Mutex<Vec<String>>);
+
+impl Runs {
+    fn tell(&self, what: impl Into<String>) {
+        self.0.lock().unwrap().push(what.into());
+    }
+}
+
+impl Monitor for Runs {
+    fn task_start(&self, _: &DownloadTask) {
+        self.tell("start");
+    }
+
+    fn task_from_beginning(&self, _: &DownloadTask, _: &Arc<BreakpointInfo>, cause: ResumeFailedCause) {
+        self.tell(format!("from beginning {cause:?}"));
+    }
+
+    fn task_from_breakpoint(&self, _: &DownloadTask, info: &Arc<BreakpointInfo>) {
+        self.tell(format!("from breakpoint {}", info.written()));
+    }
+
+    fn task_end(&self, _: &DownloadTask, end: &TaskEnd) {
+        self.tell(format!("end {}", end.cause));
+    }
+}
+
 #[tokio::test]
 async fn the_monitor_hears_of_begin_and_end_of_each_run() {
-    #[derive(Debug, Default)]
-    struct Runs(Mutex<Vec<String>>);
-    impl Runs {
-        fn tell(&self, what: impl Into<String>) {
-            self.0.lock().unwrap().push(what.into());
-        }
-    }
-    impl Monitor for Runs {
-        fn task_start(&self, _: &DownloadTask) {
-            self.tell("start");
-        }
-        fn task_from_beginning(&self, _: &DownloadTask, _: &Arc<BreakpointInfo>, cause: ResumeFailedCause) {
-            self.tell(format!("from beginning {cause:?}"));
-        }
-        fn task_from_breakpoint(&self, _: &DownloadTask, info: &Arc<BreakpointInfo>) {
-            self.tell(format!("from breakpoint {}", info.written()));
-        }
-        fn task_end(&self, _: &DownloadTask, end: &TaskEnd) {
-            self.tell(format!("end {}", end.cause));
-        }
-    }
     let place = Place::new().await;
     let (monitor, gate) = (Arc::new(Runs::default()), Gate::new());
     let ok = place.builder().monitor(monitor.clone()).build().unwrap();
@@ -347,6 +354,34 @@ async fn the_monitor_hears_of_begin_and_end_of_each_run() {
     let first = ["start", "from beginning InfoDirty", "end canceled"];
     let second = ["start", "from breakpoint 2097152", "end completed"];
     assert_eq!(*monitor.0.lock().unwrap(), [first, second].concat());
+}
+
+#[tokio::test]
+async fn the_monitor_can_be_changed_while_tasks_run() {
+    let place = Place::new().await;
+    place.server.serve("/b", tagged(Body::pattern(2, 1000)));
+    let [old, new] = [Arc::new(Runs::default()), Arc::new(Runs::default())];
+    let (ok, gate) = (place.engine(), Gate::new());
+    assert!(ok.monitor().is_none());
+    ok.set_monitor(Some(old.clone()));
+    let running = ok.enqueue(half(&place, &gate), NoListener);
+    reached_half(&running, &gate).await;
+    ok.set_monitor(Some(new.clone()));
+    // Whoever heard of a beginning hears of its end.
+    assert_eq!(ok.enqueue(running.task().clone(), NoListener).await.cause, EndCause::SameTaskBusy);
+    until(|| new.0.lock().unwrap().len() == 1).await;
+    let derived = ok.to_builder().build().unwrap();
+    assert!(derived.execute(place.task("/b", "b").build().unwrap(), NoListener).await.is_completed());
+    derived.shutdown().await.unwrap();
+    ok.set_monitor(None);
+    let silent = place.task("/b", "c").build().unwrap();
+    assert!(ok.execute(silent, NoListener).await.is_completed());
+    gate.open();
+    assert!(running.await.is_completed());
+    ok.shutdown().await.unwrap();
+    assert_eq!(*old.0.lock().unwrap(), ["start", "from beginning InfoDirty", "end completed"]);
+    let after = ["end same-task-busy", "start", "from beginning InfoDirty", "end completed"];
+    assert_eq!(*new.0.lock().unwrap(), after);
 }
 
 #[tokio::test]
