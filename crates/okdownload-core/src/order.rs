@@ -11,6 +11,7 @@
 //! without bytes. Counters are absolute, so telling the store twice, or late, does no harm.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -34,8 +35,11 @@ pub(crate) struct Recorder {
     running: Mutex<BTreeMap<TaskId, Watched>>,
     /// Changes that may wait for the next tick: completions of small files share one transaction that way.
     queue: Mutex<Vec<Change>>,
-    /// Only one batch is on its way at a time; a later one must not overtake it.
-    telling: tokio::sync::Mutex<()>,
+    /// Only one batch is on its way at a time; a later one must not overtake it. Holds the number of the last tick that
+    /// told all.
+    telling: tokio::sync::Mutex<u64>,
+    /// How many ticks have begun.
+    ticks: AtomicU64,
     wake: Notify,
 }
 
@@ -55,6 +59,7 @@ impl Recorder {
             running: Mutex::default(),
             queue: Mutex::default(),
             telling: tokio::sync::Mutex::default(),
+            ticks: AtomicU64::new(0),
             wake: Notify::new(),
         }
     }
@@ -125,9 +130,20 @@ impl Recorder {
         self.store.commit(changes, level).await
     }
 
-    /// One tick.
+    /// One tick; shared by all who ask for one while another is on its way.
     pub(crate) async fn record(&self) -> Result<()> {
-        let _telling = self.telling.lock().await;
+        let begun = self.ticks.load(Ordering::Acquire);
+        let mut told = self.telling.lock().await;
+        if *told > begun {
+            return Ok(());
+        }
+        let tick = self.ticks.fetch_add(1, Ordering::AcqRel) + 1;
+        self.record_news().await?;
+        *told = tick;
+        Ok(())
+    }
+
+    async fn record_news(&self) -> Result<()> {
         let runs: Vec<Watched> = lock(&self.running).values().cloned().collect();
         // 1. What the counters say has been taken by the output already.
         let mut news: Vec<(&Watched, Snapshot)> = Vec::new();
