@@ -28,7 +28,6 @@ use crate::connect::{Answer, Step, connect, unfit};
 use crate::finish;
 use crate::in_order::{Ahead, InOrder};
 use crate::ledger::Ledger;
-use crate::open::is_resumable;
 use crate::order::Recorder;
 use crate::plan;
 use crate::request::Ask;
@@ -386,7 +385,8 @@ impl Call<'_> {
 
     async fn begin_anew(&mut self, transfer: &Transfer, how: Attempt) -> Result<Attempt> {
         self.unwatch().await;
-        if is_resumable(transfer.output) { transfer.stream.close() } else { transfer.stream.abort() }.await?;
+        if self.is_resumable(transfer.output) { transfer.stream.close() } else { transfer.stream.abort() }
+            .await?;
         Ok(how)
     }
 
@@ -443,7 +443,7 @@ impl Call<'_> {
     /// Ends a run that failed: what is there is recorded and kept; an empty part is not.
     async fn leave<T>(&mut self, transfer: &Transfer, error: Error) -> Result<T> {
         self.unwatch().await;
-        let closed = if transfer.ledger.written() == 0 || !is_resumable(transfer.output) {
+        let closed = if transfer.ledger.written() == 0 || !self.is_resumable(transfer.output) {
             self.drop_claims();
             transfer.stream.abort().await
         } else {

@@ -19,11 +19,8 @@ impl Call<'_> {
         mut info: BreakpointInfo,
     ) -> Result<Result<Opened, ResumeFailedCause>> {
         let output = self.env.output.capability(&info.location);
-        if !is_resumable(output) {
+        if !self.is_resumable(output) {
             return Ok(Err(ResumeFailedCause::OutputStreamNotSupport));
-        }
-        if self.run.task.method() != http::Method::GET {
-            return Ok(Err(ResumeFailedCause::InfoDirty));
         }
         (self.claim)(&info.location)?;
         let Some(stream) = self.env.output.open_part(&info.part, OpenMode::Existing).await? else {
@@ -178,6 +175,12 @@ impl Call<'_> {
         Ok(())
     }
 
+    /// Whether a later run can go on with what this one leaves: the output must be able to, and only what GET brings is
+    /// asked for again (RFC 9110 §9.3.1).
+    pub(crate) fn is_resumable(&self, output: OutputCapability) -> bool {
+        output.seek && output.resume && self.run.task.method() == http::Method::GET
+    }
+
     /// Makes sure that there is space for what is missing.
     pub(crate) async fn make_room(&mut self, transfer: &Transfer, location: &Location) -> Result<()> {
         let Some(total) = transfer.version.total.filter(|total| *total > PROBE) else { return Ok(()) };
@@ -196,9 +199,4 @@ impl Call<'_> {
         }
         Ok(())
     }
-}
-
-/// Whether a later run can go on with what an earlier one left.
-pub(crate) fn is_resumable(output: OutputCapability) -> bool {
-    output.seek && output.resume
 }

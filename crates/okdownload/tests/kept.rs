@@ -158,3 +158,15 @@ async fn a_post_brings_its_answer_in_one_request() {
     assert_eq!(ok.download(post("b")).await.unwrap_err().kind(), ErrorKind::Network);
     assert!(place.server.requests().len() == 2 && !place.path("b").exists());
 }
+
+#[tokio::test]
+async fn a_post_that_failed_leaves_nothing_that_no_run_can_go_on_with() {
+    let place = Place::new().await;
+    place.server.serve("/a", tagged(Body::pattern(5, 3 * MIB)).allow_method(http::Method::POST));
+    place.server.script("/a", [Reply::resource().cut_after(2 * MIB)]);
+    let post = place.task("/a", "a").method(http::Method::POST).body("question").build().unwrap();
+    let ok = place.engine();
+    assert!(ok.download(post).await.is_err());
+    assert!(place.files().is_empty(), "{:?}", place.files());
+    assert!(ok.unfinished().await.unwrap().is_empty());
+}
