@@ -53,7 +53,7 @@ pub(crate) struct Call<'a> {
     /// Makes a place this task's own, against all other tasks of the engine.
     pub(crate) claim: &'a (dyn Fn(&Location) -> Result<()> + Sync),
     pub(crate) figures: Figures,
-    /// The task's record if it has not begun: it is put back if nothing comes of this run.
+    /// The record of this task as one that has not begun, if it was recorded: it is put back if nothing is left of it.
     pub(crate) kept: Option<BreakpointInfo>,
 }
 
@@ -158,12 +158,10 @@ impl Call<'_> {
         let store = self.env.recorder.store();
         let breakpoint = store.breakpoint(id).await?;
         let recorded = breakpoint.is_some();
+        // What is listed as unfinished stays so until it completes, also if no byte of it is left.
+        self.kept = recorded.then(|| BreakpointInfo::of(&self.run.task));
         // One that has not begun says nothing about files.
-        let (breakpoint, kept) = breakpoint.map_or((None, None), |info| match info.blocks.is_empty() {
-            true => (None, Some(info)),
-            false => (Some(info), None),
-        });
-        self.kept = kept;
+        let breakpoint = breakpoint.filter(|info| !info.blocks.is_empty());
         let completion = store.completion(id).await?;
         // A file that the response named before, or that took another name, is found again without asking.
         let renamed = self.process.on_exists(&self.run.task) == OnExists::Rename;
@@ -361,7 +359,9 @@ impl Call<'_> {
         connections: usize,
     ) -> Result<Attempt> {
         let (ledger, hub) = (shared.ledger.clone(), self.run.hub.clone());
-        self.env.recorder.watch(self.run.task.id(), ledger, hub, self.run.is_recorded());
+        // Nobody can go on with the bytes of what may not be asked for again, so they are not claimed.
+        let claimed = self.run.is_recorded() && self.run.is_repeatable();
+        self.env.recorder.watch(self.run.task.id(), ledger, hub, claimed);
         // Of what goes to an output in order, nothing is claimed before it is whole.
         let claims = shared.in_order.is_none() && self.is_durable();
         let sync_every = claims.then_some(self.env.sync_interval);
@@ -514,8 +514,7 @@ impl Call<'_> {
 
     /// Whether bytes of several responses may be put together.
     pub(crate) fn is_spliceable(&self, version: &ResourceVersion) -> bool {
-        let repeatable = self.run.task.method() == http::Method::GET;
-        repeatable && (version.validators.is_strong() || self.run.is_trusting())
+        self.run.is_repeatable() && (version.validators.is_strong() || self.run.is_trusting())
     }
 
     /// What a change that takes claims back must survive before bytes are overwritten.

@@ -202,6 +202,10 @@ impl OkDownload {
         self.engine.parts.output.as_ref()
     }
 
+    pub(crate) fn recorder(&self) -> &Recorder {
+        &self.engine.recorder
+    }
+
     pub(crate) fn executor(&self) -> &dyn CallbackExecutor {
         self.engine.parts.executor.as_ref()
     }

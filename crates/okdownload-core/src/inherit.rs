@@ -8,26 +8,15 @@ use crate::engine::OkDownload;
 use crate::request_builder::TaskRequest;
 
 impl Call<'_> {
-    /// The breakpoint of a task that does not run, of this task's URL and place: one was told the name, the other took
-    /// it from the response. It becomes this task's own, in the store too.
-    pub(crate) async fn inherit(
-        &mut self,
-        known: &mut Known,
-        location: &Location,
-    ) -> Result<Option<BreakpointInfo>> {
-        let task = &self.run.task;
+    /// The breakpoint of another task of this task's URL and place: one was told the name, the other took it from the
+    /// response. It may be running in another engine or program; opening the part tells.
+    pub(crate) async fn inherit(&self, known: &Known, location: &Location) -> Result<Option<BreakpointInfo>> {
         if !self.run.is_recorded() || known.recorded {
             return Ok(None);
         }
         let others = self.env.recorder.store().breakpoints_at(location).await?;
-        let Some(info) = others.into_iter().find(|info| info.url == *task.url() && !info.blocks.is_empty())
-        else {
-            return Ok(None);
-        };
-        let (changes, info) = handed_over(info, task);
-        self.env.recorder.commit(changes, CommitLevel::Process).await?;
-        known.recorded = true;
-        Ok(Some(info))
+        let url = self.run.task.url();
+        Ok(others.into_iter().find(|info| info.url == *url && !info.blocks.is_empty()))
     }
 }
 
@@ -43,35 +32,40 @@ impl OkDownload {
     ///
     /// # Errors
     /// [`Misuse`](okdownload_types::ErrorKind::Misuse) if either task is in the engine, or for another target;
-    /// [`NotFound`](okdownload_types::ErrorKind::NotFound) if nothing is left of it; if the store can't be read or
+    /// [`FileBusy`](okdownload_types::ErrorKind::FileBusy) if another engine or program runs it;
+    /// [`NotFound`](okdownload_types::ErrorKind::NotFound) if nothing is recorded of it; if the store can't be read or
     /// written.
     pub async fn retarget(&self, id: TaskId, task: DownloadTask) -> Result<TaskRequest> {
         if [id, task.id()].into_iter().any(|id| self.state(id).is_some()) {
             return Err(Error::misuse("the task is in the engine", "cancel it and wait for its end first"));
         }
-        let Some(info) = self.store().breakpoint(id).await? else {
+        self.recorder().told(id).await?;
+        let Some(mut info) = self.store().breakpoint(id).await? else {
             return Err(Error::new(ErrorKind::NotFound, "no unfinished download has this id")
                 .with_context("id", id)
                 .with_advice("enqueue the new task as it is"));
         };
-        let name = info.location.file_name().unwrap_or_default();
-        if task.target().resolve(&name) != info.location {
+        if !has_same_target(&info, &task) {
             return Err(Error::misuse("the new task goes to another place", "give it the same target")
                 .with_context("path", &info.location));
         }
         if id != task.id() {
-            let (changes, _) = handed_over(info, &task);
-            self.store().commit(changes, CommitLevel::Process).await?;
+            let part = self.part_of(&info).await?;
+            info.hand_over(&task);
+            let changes = vec![Change::RemoveBreakpoint(id), Change::Put(info)];
+            let told = self.store().commit(changes, CommitLevel::Process).await;
+            if let Some(part) = part {
+                part.close().await?;
+            }
+            told?;
         }
         Ok(self.task(task))
     }
 }
 
-/// What the store is told, in one batch: there is never more than one claim.
-fn handed_over(mut info: BreakpointInfo, task: &DownloadTask) -> (Vec<Change>, BreakpointInfo) {
-    let old = std::mem::replace(&mut info.id, task.id());
-    info.url = task.url().clone();
-    info.needs_credentials = task.needs_credentials();
-    info.options = Some(task.to_stored());
-    (vec![Change::RemoveBreakpoint(old), Change::Put(info.clone())], info)
+fn has_same_target(info: &BreakpointInfo, task: &DownloadTask) -> bool {
+    let name = info.location.file_name().unwrap_or_default();
+    // Of a task whose record does not tell its target, the place is known.
+    info.task().is_ok_and(|old| old.target() == task.target())
+        || task.target().resolve(&name) == info.location
 }

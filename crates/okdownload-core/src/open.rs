@@ -13,7 +13,8 @@ use crate::call::{Call, Known, Opened, PROBE};
 use crate::resume::{self, PartFacts};
 
 impl Call<'_> {
-    /// Opens the part of an earlier run, if its bytes can be trusted.
+    /// Opens the part of an earlier run, if its bytes can be trusted. If another task has left it, it becomes this one's,
+    /// now that nobody else can have it open.
     pub(crate) async fn reopen(
         &mut self,
         mut info: BreakpointInfo,
@@ -38,14 +39,15 @@ impl Call<'_> {
                 // Claims that are not believed are taken back before anything is written: the part may grow beyond
                 // them again, and then nobody could tell.
                 let lowered = info.blocks.iter().zip(&blocks).any(|(old, new)| old.written != new.written);
-                let options = Some(self.run.task.to_stored());
-                let changed = info.options != options;
+                let old = info.clone();
                 info.blocks = blocks;
                 info.boot = boot;
-                info.options = options;
-                info.needs_credentials = self.run.task.needs_credentials();
+                info.hand_over(&self.run.task);
+                let changed = (old.id, &old.options) != (info.id, &info.options);
                 if lowered || changed {
-                    self.env.recorder.commit(vec![Change::Put(info.clone())], self.commit_level()).await?;
+                    let gone = (old.id != info.id).then_some(Change::RemoveBreakpoint(old.id));
+                    let changes = gone.into_iter().chain([Change::Put(info.clone())]).collect();
+                    self.env.recorder.commit(changes, self.commit_level()).await?;
                 }
                 self.settle_written(&mut info, stream.as_ref()).await?;
                 Ok(Ok(Opened { stream, output, info }))
@@ -111,8 +113,7 @@ impl Call<'_> {
         info.validators = version.validators.clone();
         info.total = version.total;
         info.boot = self.env.output.boot_id().await;
-        info.needs_credentials = self.run.task.needs_credentials();
-        info.options = Some(self.run.task.to_stored());
+        info.hand_over(&self.run.task);
         match self.take_back_claims(known, &info, dropped).await {
             Ok(()) => Ok(Opened { stream, output, info }),
             Err(error) => {
@@ -158,7 +159,8 @@ impl Call<'_> {
         }
         let store = self.env.recorder.store();
         let mut others = store.breakpoints_at(&info.location).await?;
-        others.retain(|claim| claim.id != info.id);
+        // One that has not begun claims nothing.
+        others.retain(|claim| claim.id != info.id && !claim.blocks.is_empty());
         // What is in the store already must not be held back: its old claims have to go first.
         store.start(info.id, known.recorded);
         if known.recorded || !others.is_empty() {
@@ -175,10 +177,9 @@ impl Call<'_> {
         Ok(())
     }
 
-    /// Whether a later run can go on with what this one leaves: the output must be able to, and only what GET brings is
-    /// asked for again (RFC 9110 §9.3.1).
+    /// Whether a later run can go on with what this one leaves.
     pub(crate) fn is_resumable(&self, output: OutputCapability) -> bool {
-        output.seek && output.resume && self.run.task.method() == http::Method::GET
+        output.seek && output.resume && self.run.is_repeatable()
     }
 
     /// Makes sure that there is space for what is missing.

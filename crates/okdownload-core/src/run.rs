@@ -91,6 +91,11 @@ impl Run {
         self.task.trust_length() || self.task.digest().is_some()
     }
 
+    /// Whether a request may be made again, for other parts of the same resource: only GET (RFC 9110 §9.3.1, §14.2).
+    pub(crate) fn is_repeatable(&self) -> bool {
+        self.task.method() == http::Method::GET
+    }
+
     /// Whether it goes to a place, where it can be found again. What goes to a reader does not.
     pub(crate) fn is_recorded(&self) -> bool {
         self.room.is_none()

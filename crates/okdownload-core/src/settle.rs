@@ -37,7 +37,10 @@ impl Call<'_> {
         known.location = Some(location.clone());
         match decision {
             Existing::Complete | Existing::Skip => {
-                if let Some(kept) = self.kept.take() {
+                // One that has begun keeps its part, and so its record.
+                if known.breakpoint.is_none()
+                    && let Some(kept) = self.kept.take()
+                {
                     self.env.recorder.defer(Change::RemoveBreakpoint(kept.id));
                 }
                 self.figures.length = Some(file.length);

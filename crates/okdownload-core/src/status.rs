@@ -1,8 +1,9 @@
 //! What is known of a task, whether it is in the engine or not.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use okdownload_output::StatKind;
+use okdownload_output::{OpenMode, OutputStream, StatKind};
 use okdownload_store::{Change, CommitLevel};
 use okdownload_types::{
     BlockInfo, BreakpointInfo, CompletionRecord, DownloadTask, Error, OnExists, Result, Target, TaskId,
@@ -155,33 +156,40 @@ impl OkDownload {
         if self.store().breakpoint(id).await?.is_some() || self.is_completed(task).await? {
             return Ok(());
         }
-        let place = task.target().location();
-        let mut info = BreakpointInfo::new(id, task.url().clone(), place.clone(), place.clone());
-        info.needs_credentials = task.needs_credentials();
-        info.options = Some(task.to_stored());
-        self.store().commit(vec![Change::Put(info)], CommitLevel::Process).await
+        self.store().commit(vec![Change::Put(BreakpointInfo::of(task))], CommitLevel::Process).await
     }
 
     /// Gives an unfinished download up: removes its part and what is recorded of it.
     ///
     /// # Errors
-    /// [`Misuse`](okdownload_types::ErrorKind::Misuse) if it is in the engine: cancel it first, and wait for its end. If
-    /// the part can't be removed or the store can't be written; then it is still listed.
+    /// [`Misuse`](okdownload_types::ErrorKind::Misuse) if it is in the engine: cancel it first, and wait for its end;
+    /// [`FileBusy`](okdownload_types::ErrorKind::FileBusy) if another engine or program runs it. If the part can't be
+    /// removed or the store can't be written; then it is still listed.
     pub async fn forget(&self, id: TaskId) -> Result<bool> {
         if self.state(id).is_some() {
             return Err(Error::misuse("the task is in the engine", "cancel it and wait for its end first"));
         }
+        self.recorder().told(id).await?;
         let Some(info) = self.store().breakpoint(id).await? else { return Ok(false) };
-        let part = self.output().stat(&info.part).await?;
-        // Another file of that name is not ours to remove.
-        if part.is_some_and(|part| info.identity.is_some() && part.identity == info.identity) {
-            self.output().remove(&info.part).await?;
+        if let Some(part) = self.part_of(&info).await? {
+            // Another file of that name is not ours to remove.
+            let is_ours = info.identity.is_some() && part.identity() == info.identity;
+            if is_ours { part.abort() } else { part.close() }.await?;
         }
         self.store().commit(vec![Change::RemoveBreakpoint(id)], CommitLevel::Process).await?;
         Ok(true)
     }
 
+    /// The part that a record speaks of, open: nobody else has it then.
+    pub(crate) async fn part_of(&self, info: &BreakpointInfo) -> Result<Option<Arc<dyn OutputStream>>> {
+        if info.blocks.is_empty() {
+            return Ok(None);
+        }
+        self.output().open_part(&info.part, OpenMode::Existing).await
+    }
+
     async fn records(&self, id: TaskId) -> Result<(Option<BreakpointInfo>, Option<CompletionRecord>)> {
+        self.recorder().told(id).await?;
         // In this order: one that completes meanwhile is seen as either.
         let breakpoint = self.store().breakpoint(id).await?;
         Ok((breakpoint, self.store().completion(id).await?))

@@ -116,6 +116,22 @@ pub struct BreakpointInfo {
 }
 
 impl BreakpointInfo {
+    /// The record of a task that has not begun.
+    pub fn of(task: &DownloadTask) -> Self {
+        let place = task.target().location();
+        let mut info = Self::new(task.id(), task.url().clone(), place.clone(), place.clone());
+        info.hand_over(task);
+        info
+    }
+
+    /// Makes these bytes another task's, or another one of the same id that has other options.
+    pub fn hand_over(&mut self, task: &DownloadTask) {
+        self.id = task.id();
+        self.url = task.url().clone();
+        self.needs_credentials = task.needs_credentials();
+        self.options = Some(task.to_stored());
+    }
+
     /// A breakpoint without bytes.
     pub fn new(id: TaskId, url: Url, location: Location, part: Location) -> Self {
         Self {

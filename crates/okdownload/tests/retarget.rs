@@ -173,3 +173,107 @@ async fn another_url_inherits_nothing_unasked() {
     assert_eq!((end.cause, end.resumed), (EndCause::Completed, 0));
     assert_content(&place.path("a"), &other);
 }
+
+/// A server that gives the answer to a POST and the resource itself the same validator.
+#[tokio::test]
+async fn a_get_does_not_go_on_with_the_bytes_of_a_post() {
+    let place = Place::new().await;
+    let (answer, body) = (Body::pattern(10, SIZE), Body::pattern(11, SIZE));
+    place.server.serve("/a", tagged(answer).allow_method(http::Method::POST));
+    place.server.script("/a", [Reply::resource().gate_after(HALF, &Gate::new())]);
+    let ok = place.engine();
+    let post = one_connection(place.task("/a", "a").method(http::Method::POST));
+    let handle = ok.task(post).enqueue();
+    handle.progress().wait_for(|progress| progress.written == HALF).await.unwrap();
+    // Not even while it runs, for it may be killed.
+    let claimed: u64 = ok.unfinished().await.unwrap().iter().map(okdownload::BreakpointInfo::written).sum();
+    assert_eq!(claimed, 0);
+    handle.cancel();
+    handle.wait().await;
+    place.server.serve("/a", tagged(body.clone()));
+    let (end, _) = run(ok.task(one_connection(place.task("/a", "a")))).await;
+    assert_eq!((end.cause, end.resumed), (EndCause::Completed, 0));
+    assert_content(&place.path("a"), &body);
+}
+
+#[tokio::test]
+async fn what_another_engine_runs_is_not_taken_from_it() {
+    let place = Place::new().await;
+    let body = Body::pattern(12, SIZE);
+    let ok = place.engine();
+    let handle = run_to_half(&place, &ok, one_connection(place.task("/a", "a")), &body).await;
+    let other = place.engine();
+    let unnamed = one_connection(place.task("/a", "a").target(Target::directory(place.path(""))));
+    let (end, _) = run(other.task(unnamed.clone())).await;
+    assert_eq!(end.cause, EndCause::FileBusy, "{end:?}");
+    let new = handle.task().to_builder().url(place.server.url("/b")).build().unwrap();
+    assert_eq!(other.retarget(handle.id(), new).await.unwrap_err().kind(), ErrorKind::FileBusy);
+    assert_eq!(other.forget(handle.id()).await.unwrap_err().kind(), ErrorKind::FileBusy);
+    let unfinished = other.unfinished().await.unwrap();
+    assert_eq!(
+        unfinished.iter().map(|info| (info.id, info.written())).collect::<Vec<_>>(),
+        [(handle.id(), HALF)]
+    );
+    handle.cancel();
+    handle.wait().await;
+    // Now it is free.
+    let (end, _) = run(other.task(unnamed)).await;
+    assert_eq!((end.cause, end.resumed), (EndCause::Completed, HALF), "{end:?}");
+    assert_content(&place.path("a"), &body);
+}
+
+#[tokio::test]
+async fn what_is_kept_stays_listed_until_it_completes() {
+    let place = Place::new().await;
+    let (old, new) = (Body::pattern(13, SIZE), Body::pattern(14, SIZE));
+    let ok = place.engine();
+    let task = place.task("/a", "a").connection_count(NonZeroU32::MIN).retries(0).build().unwrap();
+    ok.keep(&task).await.unwrap();
+    run_to_half(&place, &ok, task.clone(), &old).await.cancel();
+    ok.shutdown().await.unwrap();
+    let ok = place.engine();
+    // Another version, which breaks at its first byte: nothing is left of either.
+    place.server.serve("/a", tagged(new.clone()).etag("\"v2\""));
+    place.server.script("/a", [Reply::resource(), Reply::resource().cut_after(0)]);
+    assert_eq!(ok.task(task.clone()).enqueue().await.cause, EndCause::Error);
+    let unfinished = ok.unfinished().await.unwrap();
+    assert_eq!(unfinished.iter().map(|info| (info.id, info.written())).collect::<Vec<_>>(), [(task.id(), 0)]);
+    // Another task with the same target has nothing to take from it.
+    place.server.serve("/b", tagged(new.clone()));
+    place.server.script("/b", [Reply::resource().cut_after(2 * MIB)]);
+    let rival = one_connection(place.task("/b", "a").retries(0));
+    assert_eq!(ok.task(rival).enqueue().await.cause, EndCause::Error);
+    assert!(ok.unfinished().await.unwrap().iter().any(|info| info.id == task.id()));
+    let (end, _) = run(ok.task(task)).await;
+    assert_eq!(end.cause, EndCause::Completed, "{end:?}");
+    assert_content(&place.path("a"), &new);
+}
+
+#[tokio::test]
+async fn targets_without_a_name_of_their_own_are_the_same_too() {
+    let place = Place::new().await;
+    let body = Body::pattern(15, SIZE);
+    let ok = place.engine();
+    // Kept, and refused before it had a name.
+    let directory = Target::directory(place.path(""));
+    let kept = place.task("/gone", "a").target(directory).build().unwrap();
+    ok.keep(&kept).await.unwrap();
+    let handle = ok.task(kept).enqueue();
+    assert_eq!(handle.wait().await.cause, EndCause::Error);
+    place.server.serve("/a", tagged(body.clone()));
+    let new = handle.task().to_builder().url(place.server.url("/a")).build().unwrap();
+    assert_eq!(run(handle.retarget(new).await.unwrap()).await.0.cause, EndCause::Completed);
+    assert_content(&place.path("a"), &body);
+    // Renamed, because the name is taken.
+    let other = Body::pattern(16, SIZE);
+    place.server.serve("/b", tagged(other.clone()));
+    place.server.script("/b", [Reply::resource().gate_after(HALF, &Gate::new())]);
+    let renamed = one_connection(place.task("/b", "a").on_exists(OnExists::Rename));
+    let handle = ok.task(renamed).enqueue();
+    handle.progress().wait_for(|progress| progress.written == HALF).await.unwrap();
+    place.server.serve("/c", tagged(other.clone()));
+    let new = handle.task().to_builder().url(place.server.url("/c")).build().unwrap();
+    let (end, _) = run(handle.retarget(new).await.unwrap()).await;
+    assert_eq!((end.cause, end.resumed), (EndCause::Completed, HALF), "{end:?}");
+    assert_content(&place.path("a (1)"), &other);
+}
