@@ -173,18 +173,23 @@ async fn what_a_server_sends_beyond_its_range_is_dropped() {
 
 #[tokio::test]
 async fn nothing_is_written_behind_a_failed_write() {
-    let place = Place::new().await;
     let body = Body::pattern(3, SIZE);
-    place.server.serve("/a", tagged(body.clone()));
-    let ok = place.engine();
-    let plan = Arc::new(Plan { fail_write: 4, write_delay: Duration::from_millis(30), ..Plan::default() });
-    let p = plan.clone();
-    let end = ok.task(one(&place).build().unwrap()).output_layer(move |i| Layer(i, p)).enqueue().await;
-    assert_eq!(end.cause, EndCause::PreAllocateFailed);
-    ok.shutdown().await.unwrap();
-    let ok = place.engine();
-    ok.download(one(&place).build().unwrap()).await.unwrap();
-    assert!(same(&place, &body), "WRONG FILE");
+    // Whether the length is known or not.
+    for resource in [tagged(body.clone()), tagged(body.clone()).without_ranges().chunked()] {
+        let place = Place::new().await;
+        place.server.serve("/a", resource);
+        let ok = place.engine();
+        let plan =
+            Arc::new(Plan { fail_write: 4, write_delay: Duration::from_millis(30), ..Plan::default() });
+        let p = plan.clone();
+        let end = ok.task(one(&place).build().unwrap()).output_layer(move |i| Layer(i, p)).enqueue().await;
+        assert_eq!(end.cause, EndCause::PreAllocateFailed);
+        assert!(!place.path("a").exists());
+        ok.shutdown().await.unwrap();
+        let ok = place.engine();
+        ok.download(one(&place).build().unwrap()).await.unwrap();
+        assert!(same(&place, &body), "WRONG FILE");
+    }
 }
 
 #[tokio::test]

@@ -96,8 +96,9 @@ async fn a_run_that_fails_early_tells_how_far_it_came() {
 #[tokio::test]
 async fn tasks_that_never_run_tell_only_their_end() {
     let place = Place::new().await;
-    let (ok, gate) =
-        (place.builder().max_parallel_running_count(NonZeroUsize::MIN).build().unwrap(), Gate::new());
+    let (monitor, gate) = (Arc::new(Runs::default()), Gate::new());
+    let ok = place.builder().max_parallel_running_count(NonZeroUsize::MIN).monitor(monitor.clone());
+    let ok = ok.build().unwrap();
     let running = ok.enqueue(half(&place, &gate), NoListener);
     reached_half(&running, &gate).await;
     let same = Heard::new();
@@ -122,6 +123,11 @@ async fn tasks_that_never_run_tell_only_their_end() {
         let events = heard.events.lock().unwrap();
         assert!(matches!(&events[..], [Event::TaskEnd(end)] if end.cause == cause), "{cause}: {events:?}");
     }
+    // The monitor hears of each of them, and of the one that ran.
+    let told = monitor.0.lock().unwrap();
+    let mut ends: Vec<_> = told.iter().filter_map(|told| told.strip_prefix("end ")).collect();
+    ends.sort_unstable();
+    assert_eq!(ends, ["canceled", "completed", "completed", "file-busy", "same-task-busy"]);
 }
 
 /// Looks, when it hears of the end, whether the files are closed.
