@@ -31,11 +31,18 @@ struct State {
     /// Those that do not wait for a turn.
     at_once: BTreeMap<Turn, TaskId>,
     /// Every place that a task has taken.
-    places: BTreeMap<Location, TaskId>,
+    places: BTreeMap<Place, TaskId>,
     running: usize,
     limit: NonZeroUsize,
     arrivals: u64,
     closed: bool,
+}
+
+/// A place as its bytes: there may be very many, and paths are slow to compare.
+type Place = Box<[u8]>;
+
+fn place_at(location: &Location) -> Place {
+    location.to_bytes().into()
 }
 
 #[derive(Debug)]
@@ -46,7 +53,7 @@ struct Slot {
     host: Host,
     counts: bool,
     /// What it has taken beside the place that its target names.
-    claims: Vec<Location>,
+    claims: Vec<Place>,
     /// The run that has to be over first. Few have one, and there may be very many.
     behind: Option<Box<TaskId>>,
 }
@@ -57,7 +64,7 @@ struct Leaving {
     host: Host,
     counts: bool,
     /// What it had, less what those behind it have taken.
-    places: Vec<Location>,
+    places: Vec<Place>,
     behind: Vec<TaskId>,
 }
 
@@ -200,11 +207,12 @@ impl Dispatcher {
     }
 
     /// Makes a place this task's own.
-    pub(crate) fn claim(&self, id: TaskId, place: &Location) -> Result<()> {
+    pub(crate) fn claim(&self, id: TaskId, location: &Location) -> Result<()> {
         let mut state = self.state();
-        match state.places.get(place) {
+        let place = place_at(location);
+        match state.places.get(&place) {
             Some(owner) if *owner == id => return Ok(()),
-            Some(_) => return Err(busy(place)),
+            Some(_) => return Err(busy(location)),
             None => {}
         }
         // If there are two of this id, the one that leaves is the one that runs.
@@ -212,7 +220,7 @@ impl Dispatcher {
         let leaving = leaving.get_mut(&id).map(|leaving| &mut leaving.places);
         if let Some(own) = leaving.or_else(|| slots.get_mut(&id).map(|slot| &mut slot.claims)) {
             own.push(place.clone());
-            places.insert(place.clone(), id);
+            places.insert(place, id);
         }
         Ok(())
     }
@@ -316,8 +324,8 @@ impl Dispatcher {
 
 impl Slot {
     /// All that it has taken.
-    fn places(&self) -> impl Iterator<Item = &Location> {
-        self.entry.task.target().named().into_iter().chain(&self.claims)
+    fn places(&self) -> impl Iterator<Item = Place> {
+        self.entry.task.target().named().map(place_at).into_iter().chain(self.claims.iter().cloned())
     }
 
     fn state(&self) -> TaskState {
@@ -339,18 +347,19 @@ impl State {
         if let Some(slot) = self.slots.get(&id) {
             return Err(Refusal::SameTask(slot.entry.clone()));
         }
-        let place = entry.task.target().named();
-        let owner = place.and_then(|place| self.places.get(place)).copied();
-        if let (Some(place), true) = (place, owner.is_some_and(|owner| self.slots.contains_key(&owner))) {
-            return Err(Refusal::Ends(TaskEnd::failed(busy(place))));
+        let named = entry.task.target().named();
+        let place = named.map(place_at);
+        let owner = place.as_ref().and_then(|place| self.places.get(place)).copied();
+        if let (Some(named), true) = (named, owner.is_some_and(|owner| self.slots.contains_key(&owner))) {
+            return Err(Refusal::Ends(TaskEnd::failed(busy(named))));
         }
         let behind = owner.or(self.leaving.contains_key(&id).then_some(id));
         if let Some(leaving) = behind.and_then(|behind| self.leaving.get_mut(&behind)) {
-            leaving.places.retain(|taken| Some(taken) != place);
+            leaving.places.retain(|taken| Some(taken) != place.as_ref());
             leaving.behind.push(id);
         }
         if let Some(place) = place {
-            self.places.insert(place.clone(), id);
+            self.places.insert(place, id);
         }
         self.arrivals += 1;
         let slot = Slot {
@@ -428,7 +437,7 @@ impl State {
         let Some(Slot { phase: Phase::Running { stop, .. }, .. }) = self.slots.get(&id) else { return false };
         stop.cancel();
         if let Some(slot) = self.slots.remove(&id) {
-            let places = slot.places().cloned().collect();
+            let places = slot.places().collect();
             let Slot { entry, host, counts, .. } = slot;
             self.leaving.insert(id, Leaving { entry, host, counts, places, behind: Vec::new() });
         }
@@ -444,9 +453,9 @@ impl State {
             match &mut owner {
                 Some((owner, leaving)) => {
                     leaving.places.push(place.clone());
-                    self.places.insert(place.clone(), *owner);
+                    self.places.insert(place, *owner);
                 }
-                None => drop(self.places.remove(place)),
+                None => drop(self.places.remove(&place)),
             }
         }
         Some(slot)
