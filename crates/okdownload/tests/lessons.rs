@@ -4,6 +4,7 @@
 mod common;
 
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 use common::resuming::{SIZE, again, half, one_connection};
 use common::{MIB, Place, assert_content, tagged};
@@ -121,6 +122,25 @@ async fn a_redirect_that_expires_is_asked_for_again() {
     let asked = place.server.requests_for("/a").len();
     assert!((2..=3).contains(&asked), "{asked}");
     ok.shutdown().await.unwrap();
+}
+
+#[tokio::test]
+async fn nobody_waits_for_ever_for_a_server() {
+    let limits = okdownload::Timeouts::default();
+    assert!([limits.connect, limits.head, limits.stall].iter().all(|limit| limit.as_secs() <= 60));
+    for silent in [Reply::hang(), Reply::resource().stall_after(2 * MIB)] {
+        let place = Place::new().await;
+        place.server.serve("/a", tagged(Body::pattern(6, SIZE)));
+        place.server.script("/a", [silent]);
+        let mut limits = limits;
+        (limits.head, limits.connect) = (Duration::from_millis(200), Duration::from_millis(200));
+        limits.stall = Duration::from_millis(200);
+        let ok = place.engine();
+        let task = one_connection(&place).to_builder().retries(0).timeouts(limits).build().unwrap();
+        let end = ok.task(task).enqueue().await;
+        assert_eq!(end.error.unwrap().kind(), ErrorKind::Timeout);
+        ok.shutdown().await.unwrap();
+    }
 }
 
 #[tokio::test]
