@@ -176,7 +176,10 @@ fn only_the_singletons_module_is_global() {
         for (number, line) in code(&path) {
             let place = format!("{}:{number}: {line}", path.display());
             let words: Vec<_> = line.split_whitespace().take(3).collect();
-            assert!(!words.contains(&"static"), "{place}");
+            // What is made once and never changes is no state.
+            let changes = ["Atomic", "Cell", "Lock<Mutex", "Mutex<", "OnceLock", "RwLock"];
+            let is_constant = line.contains(": LazyLock<") && !changes.iter().any(|word| line.contains(word));
+            assert!(!words.contains(&"static") || is_constant, "{place}");
             assert!(!line.contains("OkDownload::with("), "{place}");
         }
     }
