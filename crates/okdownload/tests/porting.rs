@@ -142,6 +142,14 @@ fn every_behaviour_has_one_row_and_what_is_kept_is_shown() {
 }
 
 #[test]
+fn every_bug_has_one_row_and_a_test() {
+    let rows = rows("Its bugs");
+    let expected: Vec<_> = (1..=28).map(|number| number.to_string()).collect();
+    assert_eq!(rows.iter().map(|row| row[0].clone()).collect::<Vec<_>>(), expected);
+    assert!(rows.iter().all(|row| !named(&row[2]).is_empty()));
+}
+
+#[test]
 fn every_wish_has_one_row() {
     let rows = rows("What its users asked for");
     let expected: Vec<_> = (1..=20).map(|number| number.to_string()).collect();
