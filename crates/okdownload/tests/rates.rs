@@ -28,9 +28,10 @@ fn written(handles: &[TaskHandle]) -> u64 {
 /// For a while, no more bytes come than `limit` a second lets pass, and never many at once; but some do.
 async fn keeps(handles: &[TaskHandle], limit: u64, before: u64) {
     let (begin, from) = (Instant::now(), written(handles));
-    // What 50 ms bring is a piece. Two of them may pass at once, and each connection holds one, if not one of before.
+    // What 50 ms bring is a piece. Two of them may pass at once, and each connection holds one, if not one of before;
+    // and what was told at the beginning may be half a second old.
     let connections = CONNECTIONS * handles.len() as u64;
-    let at_once = 2 * limit / 20 + connections * limit.max(before) / 20;
+    let at_once = 2 * limit / 20 + (connections + 10) * limit.max(before) / 20;
     loop {
         tokio::time::sleep(Duration::from_millis(5)).await;
         let came = written(handles) - from;

@@ -80,11 +80,12 @@ impl DownloadStore for Spied {
 
 const SIZE: u64 = 200_000;
 
-/// A task that stops before its first byte, if there is a gate for that, and after half of them.
-fn halting(place: &Place, head: Option<&Gate>, half: &Gate) -> DownloadTask {
+/// A task that stops after half of its bytes, and before the first one if there is a gate for that.
+fn halting(place: &Place, first: Option<&Gate>, half: &Gate) -> DownloadTask {
     place.server.serve("/a", tagged(Body::pattern(1, SIZE)));
-    let reply = Reply::resource().gate_after(SIZE / 2, half);
-    place.server.script("/a", [if let Some(head) = head { reply.gate_head(head) } else { reply }]);
+    let reply = Reply::resource();
+    let reply = if let Some(first) = first { reply.gate_after(0, first) } else { reply };
+    place.server.script("/a", [reply.gate_after(SIZE / 2, half)]);
     place.task("/a", "a").connection_count(NonZeroU32::MIN).build().unwrap()
 }
 
@@ -156,22 +157,25 @@ async fn the_first_record_waits_as_long_as_it_is_told() {
 #[tokio::test]
 async fn a_slow_start_loses_no_breakpoint() {
     const DELAY: Duration = Duration::from_millis(20);
-    let (place, head, half, end) = (Place::new().await, Gate::new(), Gate::new(), Gate::new());
-    let task = halting(&place, Some(&head), &half);
+    let (place, first, half, end) = (Place::new().await, Gate::new(), Gate::new(), Gate::new());
+    let task = halting(&place, Some(&first), &half);
     place.server.script("/a", [Reply::resource().gate_after(SIZE / 4, &end)]);
     let ok = place.builder().remit_delay(DELAY).build().unwrap();
     let handle = ok.task(task.clone()).enqueue();
-    head.reached().await;
+    first.reached().await;
     // The delay is long over when the first byte comes.
     tokio::time::sleep(DELAY * 10).await;
-    head.open();
+    first.open();
     has_written(&handle, SIZE / 2).await;
     // Another process, now and after this one was killed, finds just that.
     let other = SqliteStore::new(place.directory.path().join("state/test.db"));
     let recorded = async |bytes: u64| {
-        while other.breakpoint(task.id()).await.unwrap().is_none_or(|info| info.written() != bytes) {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
+        let looked_for = async {
+            while other.breakpoint(task.id()).await.unwrap().is_none_or(|info| info.written() != bytes) {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), looked_for).await.expect("it is not recorded");
     };
     recorded(SIZE / 2).await;
     // A pause, and what comes after it, is written through.
