@@ -103,14 +103,9 @@ impl Speeds {
 
 impl<L> Measured<L> {
     /// Updates calculators at this moment, before the listener is called.
-    fn measure<R>(
-        &self,
-        task: &DownloadTask,
-        last: bool,
-        measure: impl FnOnce(&mut Speeds, Instant) -> R,
-    ) -> R {
+    fn measure<R>(&self, task: &DownloadTask, measure: impl FnOnce(&mut Speeds, Instant) -> R) -> R {
         let now = (self.now)();
-        self.speeds.visit(task.id(), last, |speeds| measure(speeds, now))
+        self.speeds.visit(task.id(), |speeds| measure(speeds, now))
     }
 }
 
@@ -126,12 +121,12 @@ impl<L: Listener4WithSpeed> Listener4 for Measured<L> {
         from_breakpoint: bool,
         model: &TaskModel,
     ) {
-        self.measure(task, false, |speeds, now| speeds.begin(now, model));
+        self.measure(task, |speeds, now| speeds.begin(now, model));
         self.listener.info_ready(task, info, from_breakpoint, model);
     }
 
     fn connect_start(&self, task: &DownloadTask, block: usize, headers: &HeaderMap) {
-        self.measure(task, false, |speeds, now| {
+        self.measure(task, |speeds, now| {
             // Numbers are given to further blocks while the task runs, and given again.
             if speeds.blocks.len() <= block || speeds.block(block).is_ended() {
                 speeds.block(block).start(now, 0);
@@ -145,7 +140,7 @@ impl<L: Listener4WithSpeed> Listener4 for Measured<L> {
     }
 
     fn progress_block(&self, task: &DownloadTask, block: usize, current_offset: u64) {
-        let speed = self.measure(task, false, |speeds, now| {
+        let speed = self.measure(task, |speeds, now| {
             speeds.block(block).reach(now, current_offset);
             speeds.block(block).measure(now)
         });
@@ -153,7 +148,7 @@ impl<L: Listener4WithSpeed> Listener4 for Measured<L> {
     }
 
     fn progress(&self, task: &DownloadTask, current_offset: u64) {
-        let speed = self.measure(task, false, |speeds, now| {
+        let speed = self.measure(task, |speeds, now| {
             speeds.task.reach(now, current_offset);
             speeds.task.measure(now)
         });
@@ -161,7 +156,7 @@ impl<L: Listener4WithSpeed> Listener4 for Measured<L> {
     }
 
     fn block_end(&self, task: &DownloadTask, block: usize, model: &BlockModel) {
-        let speed = self.measure(task, false, |speeds, now| {
+        let speed = self.measure(task, |speeds, now| {
             speeds.block(block).end(now);
             speeds.block(block).measure(now)
         });
@@ -169,7 +164,8 @@ impl<L: Listener4WithSpeed> Listener4 for Measured<L> {
     }
 
     fn task_end(&self, task: &DownloadTask, end: &TaskEnd, model: &TaskModel) {
-        let speed = self.measure(task, true, |speeds, now| {
+        let now = (self.now)();
+        let speed = self.speeds.end(task.id(), end, |speeds| {
             speeds.task.end(now);
             speeds.task.measure(now)
         });
@@ -274,6 +270,26 @@ mod tests {
             tell(Event::FetchEnd { block: 7, fetched: 500 });
             assert_eq!(heard(&listener)[0], ("block 7 500".into(), [1000; 3]));
         }
+    }
+
+    #[test]
+    fn the_refusal_of_an_equal_task_takes_nothing_from_the_one_that_runs() {
+        let (task, listener) =
+            (task(), DownloadListener4WithSpeed::with_clock(Speeds::default(), || NOW.get()));
+        let tell = |event| listener.on_event(&task, &event);
+        let refused = || Event::TaskEnd(Arc::new(TaskEnd::new(EndCause::SameTaskBusy)));
+        tell(Event::TaskStart);
+        tell(ready(&task));
+        tell(refused());
+        assert_eq!(heard(&listener), [("end same-task-busy".into(), [0; 3])]);
+        pass(1000);
+        tell(Event::FetchProgress { block: 0, increase: 2000 });
+        let expected = [("block 0 3000".into(), [2000; 3]), ("whole 3000".into(), [2000; 3])];
+        assert_eq!(heard(&listener), expected);
+        tell(Event::TaskEnd(Arc::new(TaskEnd::new(EndCause::Canceled))));
+        tell(refused());
+        let kept = format!("{listener:?}");
+        assert!(!kept.contains("TaskModel") && !kept.contains("SpeedCalculator"), "{kept}");
     }
 
     #[test]

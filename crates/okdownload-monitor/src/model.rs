@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use okdownload_types::{BreakpointInfo, DownloadTask, TaskId};
+use okdownload_types::{BreakpointInfo, DownloadTask, EndCause, TaskEnd, TaskId};
 
 use crate::Event;
 
@@ -110,37 +110,48 @@ impl<S> Default for PerTask<S> {
 }
 
 impl<S: Default> PerTask<S> {
-    /// Lends a task's state out: no lock is held meanwhile, so that a callback may take its time. It is kept if the
-    /// callback panics, and given up if this visit is the `last`.
-    pub(crate) fn visit<R>(&self, id: TaskId, last: bool, visit: impl FnOnce(&mut S) -> R) -> R {
-        let state = lock(&self.0).remove(&id).unwrap_or_default();
-        let mut lent = Lent { home: self, id, last, state };
+    /// Lends a task's state out: no lock is held meanwhile, so that a callback may take its time. It is kept also if the
+    /// callback panics.
+    pub(crate) fn visit<R>(&self, id: TaskId, visit: impl FnOnce(&mut S) -> R) -> R {
+        let mut lent = Lent { home: self, id, state: self.take(id) };
         visit(&mut lent.state)
+    }
+
+    /// Lends a task's state out for the last time. A task that was refused because an equal one is here already has
+    /// none: what is kept under its id is the other one's, who goes on.
+    pub(crate) fn end<R>(&self, id: TaskId, end: &TaskEnd, visit: impl FnOnce(&mut S) -> R) -> R {
+        let refused = end.cause == EndCause::SameTaskBusy;
+        visit(&mut if refused { S::default() } else { self.take(id) })
+    }
+
+    fn take(&self, id: TaskId) -> S {
+        lock(&self.0).remove(&id).unwrap_or_default()
     }
 }
 
 impl PerTask<TaskModel> {
     /// Takes an event into the task's model, and tells of it with the model as it is then.
     pub(crate) fn follow(&self, task: &DownloadTask, event: &Event, tell: impl FnOnce(&TaskModel)) {
-        self.visit(task.id(), matches!(event, Event::TaskEnd(_)), |model| {
+        let follow = |model: &mut TaskModel| {
             model.apply(event);
             tell(model);
-        });
+        };
+        match event {
+            Event::TaskEnd(end) => self.end(task.id(), end, follow),
+            _ => self.visit(task.id(), follow),
+        }
     }
 }
 
 struct Lent<'a, S: Default> {
     home: &'a PerTask<S>,
     id: TaskId,
-    last: bool,
     state: S,
 }
 
 impl<S: Default> Drop for Lent<'_, S> {
     fn drop(&mut self) {
-        if !self.last {
-            lock(&self.home.0).insert(self.id, std::mem::take(&mut self.state));
-        }
+        lock(&self.home.0).insert(self.id, std::mem::take(&mut self.state));
     }
 }
 

@@ -137,6 +137,19 @@ fn an_end_without_a_beginning_is_told() {
 }
 
 #[test]
+fn the_refusal_of_an_equal_task_leaves_the_running_ones_model_alone() {
+    let (task, told) = (task("a"), Told::new());
+    let listener = DownloadListener1::new(Book(told.clone()));
+    play(&listener, &task, [Event::TaskStart, from_beginning(info(&task, &[0, 0])), progress(0, 10)]);
+    play(&listener, &task, [end(EndCause::SameTaskBusy), progress(1, 5)]);
+    let heard = ["start 0", "progress 10/Some(20)", "end same-task-busy 0", "progress 15/Some(20)"];
+    assert_eq!(told.taken(), heard);
+    // And where no equal one runs, none is kept.
+    play(&listener, &task, [end(EndCause::Canceled), end(EndCause::SameTaskBusy)]);
+    assert!(!format!("{listener:?}").contains("TaskModel"), "{listener:?}");
+}
+
+#[test]
 fn listener2_hears_beginning_and_end_only() {
     let (task, told) = (task("a"), Told::new());
     let listener = DownloadListener2::new(Book(told.clone()));
