@@ -67,17 +67,22 @@ impl UnifiedListenerManager {
 
     /// Lets a listener hear this task no more. Returns whether it did.
     pub fn detach_listener<L: DownloadListener + ?Sized>(&self, id: TaskId, listener: &Arc<L>) -> bool {
-        self.detach(|other| other == id, |mailbox| is_same(&mailbox.listener, listener))
+        self.detach(id, |mailbox| is_same(&mailbox.listener, listener))
     }
 
     /// Lets nobody hear this task any more.
     pub fn detach_listeners(&self, id: TaskId) {
-        self.detach(|other| other == id, |_| true);
+        self.detach(id, |_| true);
     }
 
     /// Lets a listener hear no task any more. Returns whether it heard any.
     pub fn detach_listener_everywhere<L: DownloadListener + ?Sized>(&self, listener: &Arc<L>) -> bool {
-        self.detach(|_| true, |mailbox| is_same(&mailbox.listener, listener))
+        let mut found = false;
+        lock(&self.tasks).retain(|_, slot| {
+            found |= slot.detach(|mailbox| is_same(&mailbox.listener, listener));
+            !slot.is_empty()
+        });
+        found
     }
 
     /// Detaches the listeners of this task each time when it ends, after they heard of it.
@@ -88,11 +93,7 @@ impl UnifiedListenerManager {
     /// Keeps the listeners of this task when it ends, as it is without
     /// [`add_auto_remove_listeners_when_task_end`](UnifiedListenerManager::add_auto_remove_listeners_when_task_end).
     pub fn remove_auto_remove_listeners_when_task_end(&self, id: TaskId) {
-        let mut tasks = lock(&self.tasks);
-        if let Some(slot) = tasks.get_mut(&id) {
-            slot.auto_remove = false;
-        }
-        tidy(&mut tasks);
+        self.change(id, |slot| slot.auto_remove = false);
     }
 
     /// How many listeners hear this task.
@@ -100,17 +101,19 @@ impl UnifiedListenerManager {
         lock(&self.tasks).get(&id).map_or(0, |slot| slot.listeners.len())
     }
 
-    fn detach(&self, of: impl Fn(TaskId) -> bool, which: impl Fn(&Mailbox) -> bool) -> bool {
+    fn detach(&self, id: TaskId, which: impl Fn(&Mailbox) -> bool) -> bool {
+        self.change(id, |slot| slot.detach(which)).unwrap_or_default()
+    }
+
+    /// Changes what is known of a task, if anything is, and drops it if that leaves nothing.
+    fn change<R>(&self, id: TaskId, change: impl FnOnce(&mut Slot) -> R) -> Option<R> {
         let mut tasks = lock(&self.tasks);
-        let mut found = false;
-        for (_, slot) in tasks.iter_mut().filter(|(id, _)| of(**id)) {
-            for mailbox in slot.listeners.extract_if(.., |mailbox| which(mailbox)) {
-                mailbox.close();
-                found = true;
-            }
+        let slot = tasks.get_mut(&id)?;
+        let changed = change(slot);
+        if slot.is_empty() {
+            tasks.remove(&id);
         }
-        tidy(&mut tasks);
-        found
+        Some(changed)
     }
 
     /// Puts an event into the mailboxes of those who hear the task; gives these.
@@ -150,13 +153,14 @@ impl DownloadListener for UnifiedListenerManager {
 }
 
 impl Slot {
+    /// Returns whether there was any.
+    fn detach(&mut self, which: impl Fn(&Mailbox) -> bool) -> bool {
+        self.listeners.extract_if(.., |mailbox| which(mailbox)).inspect(|mailbox| mailbox.close()).count() > 0
+    }
+
     fn is_empty(&self) -> bool {
         self.listeners.is_empty() && self.run.is_none() && !self.auto_remove
     }
-}
-
-fn tidy(tasks: &mut BTreeMap<TaskId, Slot>) {
-    tasks.retain(|_, slot| !slot.is_empty());
 }
 
 /// A listener, and the events that it has not heard yet.

@@ -84,6 +84,33 @@ fn listeners_leave_one_by_one_by_task_and_everywhere() {
 }
 
 #[test]
+fn who_leaves_one_task_leaves_the_others_as_they_are() {
+    let (manager, told) = (UnifiedListenerManager::new(), Told::new());
+    let [idle, running, removing] = ["idle", "running", "removing"].map(task);
+    let kept = || format!("{manager:?}").matches("Slot").count();
+    for task in [&idle, &running, &removing] {
+        manager.attach_listener(task.id(), told.clone());
+    }
+    begun(&manager, &running);
+    manager.add_auto_remove_listeners_when_task_end(removing.id());
+    for task in [&idle, &running, &removing] {
+        assert!(manager.detach_listener(task.id(), &told));
+        assert!(!manager.detach_listener(task.id(), &told));
+        manager.detach_listeners(task.id());
+    }
+    // Kept are only the run that goes on, and what was asked for.
+    assert_eq!(kept(), 2, "{manager:?}");
+    manager.remove_auto_remove_listeners_when_task_end(idle.id());
+    manager.remove_auto_remove_listeners_when_task_end(removing.id());
+    assert_eq!(kept(), 1, "{manager:?}");
+    told.taken();
+    manager.attach_listener(running.id(), told.clone());
+    assert_eq!(told.taken(), ["recovered 2 /running"]);
+    assert!(manager.detach_listener_everywhere(&told));
+    assert_eq!((kept(), manager.listener_count(running.id())), (1, 0), "{manager:?}");
+}
+
+#[test]
 fn listeners_are_removed_at_the_end_of_their_task_where_that_was_asked_for() {
     let (manager, task, told) = (UnifiedListenerManager::new(), task("a"), Told::new());
     manager.attach_listener(task.id(), told.clone());
