@@ -153,7 +153,7 @@ impl OkDownload {
         if self.state(id).is_some() {
             return Err(Error::misuse("the task is in the engine", "keep it before it is enqueued"));
         }
-        if self.store().breakpoint(id).await?.is_some() || self.is_completed(task).await? {
+        if self.records(id).await?.0.is_some() || self.is_completed(task).await? {
             return Ok(());
         }
         self.store().commit(vec![Change::Put(BreakpointInfo::of(task))], CommitLevel::Process).await
