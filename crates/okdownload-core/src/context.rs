@@ -66,7 +66,7 @@ struct State {
 struct Start {
     listener: Arc<dyn DownloadListener>,
     serial: Option<DownloadSerialQueue>,
-    /// Of each member the one that was enqueued last.
+    /// Of each member the one that was taken in last.
     handles: BTreeMap<TaskId, TaskHandle>,
 }
 
@@ -145,8 +145,9 @@ impl DownloadContext {
         self.context.tally.wait().await;
     }
 
-    /// Adds a member, in place of an equal one that is not running. In a context that is started it is enqueued at once,
-    /// and its handle comes back.
+    /// Adds a member, in place of an equal one. In a context that is started it is enqueued at once, and its handle comes
+    /// back. If the equal one has not ended, that goes on, and the new one is refused
+    /// ([`SameTaskBusy`](okdownload_types::EndCause::SameTaskBusy)) until the next start.
     pub fn add(&self, task: DownloadTask) -> Option<TaskHandle> {
         let mut state = lock(&self.context.state);
         state.members.bind(task.clone());
@@ -200,7 +201,10 @@ impl DownloadContext {
             Some(queue) => queue.enqueue_request(request),
             None => request.enqueue(),
         };
-        start.handles.insert(handle.id(), handle.clone());
+        // One that was refused has ended already; stop() must still reach the equal one that runs.
+        if !handle.is_ended() {
+            start.handles.insert(handle.id(), handle.clone());
+        }
         Some(handle)
     }
 

@@ -184,6 +184,35 @@ async fn members_come_and_go_while_it_runs() {
     }
 }
 
+/// Adds a running member again, which is refused, and then ends it with `end`.
+async fn ended_after_it_was_added_again(serial: bool, end: impl FnOnce(&DownloadContext, &DownloadTask)) {
+    let (place, gate) = (Place::new().await, Gate::new());
+    let ok = one(&place);
+    let task = held(&place, &gate);
+    let context = context(&place, &ok, &["a"]).bind_task(task.clone()).build();
+    let started =
+        if serial { context.start_on_serial(NoListener) } else { context.start_on_parallel(NoListener) };
+    gate.reached().await;
+    assert_eq!(context.add(task.clone()).unwrap().await.cause, EndCause::SameTaskBusy);
+    end(&context, &task);
+    let running = started.unwrap().remove(1);
+    assert_eq!((running.id(), ok.cancel(task.id())), (task.id(), false), "it was told to end already");
+    assert_eq!(running.await.cause, EndCause::Canceled);
+}
+
+#[tokio::test]
+async fn a_running_member_that_is_added_again_can_still_be_ended() {
+    for serial in [false, true] {
+        ended_after_it_was_added_again(serial, |context, _| context.stop()).await;
+        ended_after_it_was_added_again(serial, |context, task| assert!(context.remove(task.id()))).await;
+        let replace = |context: &DownloadContext, task: &DownloadTask| {
+            let other = task.to_builder().url(format!("{}?other", task.url())).build().unwrap();
+            assert!(context.replace(task.id(), other));
+        };
+        ended_after_it_was_added_again(serial, replace).await;
+    }
+}
+
 #[tokio::test]
 async fn the_only_member_may_be_replaced_and_added_to_after_the_end() {
     let (place, gate) = (Place::new().await, Gate::new());
