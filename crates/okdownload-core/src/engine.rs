@@ -30,6 +30,7 @@ use crate::run::Run;
 use crate::runtime::Home;
 use crate::sync::lock;
 use crate::throttle::Throttle;
+use crate::turns::{Turn, Turns};
 
 /// A download engine. Cheap to clone: clones share everything. A program may have as many engines as it likes.
 ///
@@ -62,6 +63,8 @@ pub(crate) struct Engine {
     pub(crate) random: Mutex<fastrand::Rng>,
     /// Everything that was spawned and must be waited for.
     pub(crate) spawned: TaskTracker,
+    /// Lets the listeners of a task hear nothing before those of an equal one, which it comes behind, have heard all.
+    pub(crate) turns: Turns,
     pub(crate) ticking: Mutex<Option<AbortHandle>>,
     pub(crate) settings: OkDownloadBuilder,
 }
@@ -250,15 +253,33 @@ impl Engine {
         lock(&self.monitor).clone()
     }
 
-    /// Begins to call those who listen, if that has not begun yet: before the first event is published.
+    /// Begins to call those who listen, if that has not begun yet: before the first event is published. They are called
+    /// when all of an equal task that leaves is told.
     fn listen(&self, entry: &Entry, monitor: Option<Arc<dyn Monitor>>) {
+        self.listen_in(entry, monitor, || Some(self.turns.take(entry.task.id())));
+    }
+
+    /// The same, at once: for who shares a task that is here, or is refused because of it.
+    fn listen_at_once(&self, entry: &Entry, monitor: Option<Arc<dyn Monitor>>) {
+        self.listen_in(entry, monitor, || None);
+    }
+
+    fn listen_in(&self, entry: &Entry, monitor: Option<Arc<dyn Monitor>>, turn: impl Fn() -> Option<Turn>) {
         let mut listening = lock(&entry.listening);
         let Listening::Waiting(listeners) = &mut *listening else { return };
         let monitor = monitor.map(|monitor| Arc::new(MonitorListener(monitor)) as Arc<dyn DownloadListener>);
-        let listeners = std::mem::take(listeners);
-        let deliveries = monitor.into_iter().chain(listeners).filter_map(|listener| {
-            let events = entry.hub().subscribe();
-            self.spawn(deliver(self.parts.executor.clone(), entry.task.clone(), listener, events))
+        let listeners: Vec<_> = monitor.into_iter().chain(std::mem::take(listeners)).collect();
+        let turn = if listeners.is_empty() { None } else { turn() };
+        let deliveries = listeners.into_iter().filter_map(|listener| {
+            let delivery =
+                deliver(self.parts.executor.clone(), entry.task.clone(), listener, entry.hub().subscribe());
+            let mut turn = turn.clone();
+            self.spawn(async move {
+                if let Some(turn) = &mut turn {
+                    turn.begins().await;
+                }
+                delivery.await;
+            })
         });
         *listening = Listening::Told(deliveries.collect());
     }
@@ -280,16 +301,22 @@ impl Engine {
         let told = std::mem::replace(&mut *lock(&entry.listening), Listening::Told(Vec::new()));
         let Listening::Told(deliveries) = told else { return };
         if !deliveries.is_empty() {
-            let engine = self.clone();
+            let (engine, id) = (self.clone(), entry.task.id());
             self.spawn(async move {
                 for delivery in deliveries {
                     if let Err(error) = delivery.await {
                         tracing::error!(%error, "a listener missed its end");
                     }
                 }
-                drop(engine);
+                engine.turns.tidy(id);
             });
         }
+    }
+
+    /// Ends a task that has never been taken in. An equal one may be here, whose end nobody knows.
+    pub(crate) fn refuse(self: &Arc<Self>, entry: &Entry, end: TaskEnd) {
+        self.listen_at_once(entry, self.monitor());
+        self.end(entry, end);
     }
 
     /// Takes tasks in. Those that can't even wait end here. With `joins`, those that are here already don't: they share
@@ -314,7 +341,7 @@ impl Engine {
                     self.join(&entry, &there);
                     joined.push((entry, there));
                 }
-                Refusal::SameTask(_) => self.end(&entry, same_task_busy()),
+                Refusal::SameTask(_) => self.refuse(&entry, same_task_busy()),
                 Refusal::Ends(end) => later.push((entry, end)),
             }
         }
@@ -325,7 +352,7 @@ impl Engine {
 
     /// Hands all that happens to a task on to those who listen to another one. The monitor has heard it already.
     fn join(self: &Arc<Self>, entry: &Arc<Entry>, there: &Arc<Entry>) {
-        self.listen(entry, None);
+        self.listen_at_once(entry, None);
         let mut events = there.hub().subscribe();
         // A paused task must not keep its engine alive.
         let (engine, entry) = (Arc::downgrade(self), entry.clone());

@@ -42,6 +42,7 @@ mod status;
 mod sync;
 mod throttle;
 mod transfer;
+mod turns;
 mod writer;
 
 pub use builder::OkDownloadBuilder;

@@ -118,7 +118,7 @@ impl TaskRequest {
     /// Ends without having been taken in by anybody.
     pub(crate) fn refuse(self, end: TaskEnd) -> TaskHandle {
         let entry = Arc::new(self.entry);
-        self.engine.end(&entry, end);
+        self.engine.refuse(&entry, end);
         TaskHandle::new(self.engine, entry)
     }
 

@@ -15,6 +15,11 @@ use crate::TaskModel;
 /// once for each run, after all files are closed. A task that never ran (already complete, busy, cancelled while it
 /// waited) has only its `TaskEnd`. A start-over repeats from the trials on.
 ///
+/// A listener of an engine hears of a task only when all listeners of an equal one that was cancelled before it have
+/// heard all. So let no callback wait until the listeners of an equal task are called.
+/// A refusal because an equal task is there ([`SameTaskBusy`](okdownload_types::EndCause::SameTaskBusy)) is told
+/// at once, in the middle of that one's events.
+///
 /// Progress events that nobody has taken yet are added up; all others are kept.
 #[derive(Debug, Clone)]
 #[non_exhaustive]

@@ -390,6 +390,52 @@ async fn the_monitor_can_be_changed_while_tasks_run() {
     assert_eq!(*new.0.lock().unwrap(), after);
 }
 
+/// Waits at the first progress it hears until it may go on.
+#[derive(Debug)]
+struct Held {
+    heard: Heard,
+    may_go_on: Mutex<mpsc::Receiver<()>>,
+}
+
+impl DownloadListener for Held {
+    fn on_event(&self, task: &DownloadTask, event: &Event) {
+        self.heard.on_event(task, event);
+        if let Event::FetchProgress { .. } = event {
+            // It fails for the later ones.
+            let _ = self.may_go_on.lock().unwrap().recv();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_run_is_told_whole_before_the_next_one_of_the_same_task() {
+    let (place, gate) = (Place::new().await, Gate::new());
+    let ok = place.engine();
+    let (go_on, may_go_on) = mpsc::channel();
+    let held = Arc::new(Held { heard: Heard::default(), may_go_on: Mutex::new(may_go_on) });
+    let first = ok.enqueue(half(&place, &gate), held.clone());
+    reached_half(&first, &gate).await;
+    first.cancel();
+    let task = first.task().clone();
+    let second = ok.enqueue(task.clone(), held.clone());
+    // It hears of nothing yet, and the download does not wait for it.
+    assert!(second.await.is_completed());
+    // Who is refused because of another one need not wait for that one's end.
+    let refused = Heard::new();
+    let running = ok.task(task.clone()).enqueue_paused();
+    assert_eq!(ok.enqueue(task, refused.clone()).await.cause, EndCause::SameTaskBusy);
+    until(|| refused.names() == ["TaskEnd"]).await;
+    running.cancel();
+    assert!(!held.heard.names().contains(&"TaskEnd".into()));
+    drop(go_on);
+    ok.shutdown().await.unwrap();
+    let names = held.heard.names();
+    let runs: Vec<_> = names.split(|name| name == "TaskEnd").collect();
+    assert_eq!(runs.len(), 3, "{names:?}");
+    assert!(runs[..2].iter().all(|run| run[0] == "TaskStart") && runs[2].is_empty(), "{names:?}");
+    assert_eq!(names.iter().filter(|name| *name == "TaskStart").count(), 2, "{names:?}");
+}
+
 #[tokio::test]
 async fn a_stream_and_a_watch_tell_the_same_as_a_listener() {
     let place = Place::new().await;
