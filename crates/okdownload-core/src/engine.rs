@@ -188,7 +188,8 @@ impl OkDownload {
     /// to the one that there is when it begins, or ends without having begun. So those that run already go on to be told
     /// to the old one.
     pub fn set_monitor(&self, monitor: Option<Arc<dyn Monitor>>) {
-        *lock(&self.engine.monitor) = monitor;
+        // The old one is dropped when the lock is free again: that may run the program's code.
+        let _old = std::mem::replace(&mut *lock(&self.engine.monitor), monitor);
     }
 
     /// Who hears of every task that begins from now on.

@@ -82,13 +82,17 @@ impl Hub {
     pub(crate) fn publish(&self, event: impl FnOnce() -> Event) {
         if self.heard.load(Ordering::Acquire) {
             let event = event();
+            let mut told = Vec::new();
             lock(&self.queues).retain(|queue| match queue.upgrade() {
                 Some(queue) => {
                     queue.push(event.clone());
+                    told.push(queue);
                     true
                 }
                 None => false,
             });
+            // Wakers are the caller's code: they are called and dropped under no lock.
+            told.iter().for_each(|queue| queue.wake());
         }
     }
 
@@ -107,10 +111,13 @@ impl Hub {
             tracing::error!("a task ended twice");
             return;
         }
-        for queue in queues.drain(..).filter_map(|queue| queue.upgrade()) {
+        let told: Vec<_> = queues.drain(..).filter_map(|queue| queue.upgrade()).collect();
+        for queue in &told {
             queue.push(Event::TaskEnd(end.clone()));
             queue.close();
         }
+        drop(queues);
+        told.iter().for_each(|queue| queue.wake());
     }
 
     /// A run begins to fetch what the ledger misses.
@@ -194,8 +201,11 @@ impl Hub {
 /// Streams end when nothing can come any more, also without a `TaskEnd`.
 impl Drop for Hub {
     fn drop(&mut self) {
-        let queues = lock(&self.queues);
-        queues.iter().filter_map(Weak::upgrade).for_each(|queue| queue.close());
+        let queues = std::mem::take(&mut *lock(&self.queues));
+        for queue in queues.iter().filter_map(Weak::upgrade) {
+            queue.close();
+            queue.wake();
+        }
     }
 }
 
@@ -210,19 +220,24 @@ struct Waiting {
     waker: Option<Waker>,
 }
 
+/// Who changes something wakes the listener afterwards.
 impl Queue {
     fn push(&self, event: Event) {
         let mut waiting = lock(&self.0);
         if !waiting.merge(&event) {
             waiting.events.push_back(event);
         }
-        waiting.wake();
     }
 
     fn close(&self) {
-        let mut waiting = lock(&self.0);
-        waiting.closed = true;
-        waiting.wake();
+        lock(&self.0).closed = true;
+    }
+
+    fn wake(&self) {
+        let waker = lock(&self.0).waker.take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
     }
 }
 
@@ -243,12 +258,6 @@ impl Waiting {
         }
         false
     }
-
-    fn wake(&mut self) {
-        if let Some(waker) = self.waker.take() {
-            waker.wake();
-        }
-    }
 }
 
 /// The events of one task, as a stream that ends after its `TaskEnd`.
@@ -268,7 +277,9 @@ impl Stream for Events {
             Some(event) => Poll::Ready(Some(event)),
             None if waiting.closed => Poll::Ready(None),
             None => {
-                waiting.waker = Some(cx.waker().clone());
+                let before = waiting.waker.replace(cx.waker().clone());
+                drop(waiting);
+                drop(before);
                 Poll::Pending
             }
         }
@@ -280,6 +291,8 @@ mod tests {
     use super::*;
     use futures_util::{FutureExt, StreamExt};
     use okdownload_types::{BlockInfo, BreakpointInfo, EndCause, Location, TaskId};
+    use std::sync::atomic::AtomicUsize;
+    use std::task::Wake;
 
     fn progress(block: usize, increase: u64) -> Event {
         Event::FetchProgress { block, increase }
@@ -401,6 +414,42 @@ mod tests {
         hub.begin(&ledger);
         flow(&hub, &ledger).await;
         assert_eq!((hub.progress().borrow().speed, hub.progress().borrow().average), (100_000, 100_000));
+    }
+
+    /// Looks, when it is woken, whether locks are held.
+    struct Looking {
+        hub: Arc<Hub>,
+        queue: Arc<Queue>,
+        looked: AtomicUsize,
+    }
+
+    impl Looking {
+        fn look(&self) {
+            assert!(self.hub.queues.try_lock().is_ok(), "the hub's lock is held");
+            assert!(self.queue.0.try_lock().is_ok(), "the queue's lock is held");
+            self.looked.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    impl Wake for Looking {
+        fn wake(self: Arc<Self>) {
+            self.look();
+        }
+    }
+
+    #[test]
+    fn wakers_are_called_under_no_lock() {
+        let hub = Arc::new(Hub::new(Duration::ZERO));
+        let mut events = hub.subscribe();
+        let (queue, looked) = (events.queue.clone(), AtomicUsize::new(0));
+        let looking = Arc::new(Looking { hub: hub.clone(), queue, looked });
+        let waker = Waker::from(looking.clone());
+        let mut poll = || Pin::new(&mut events).poll_next(&mut Context::from_waker(&waker));
+        assert!(poll().is_pending());
+        hub.publish(|| Event::Paused);
+        assert!(poll().is_ready() && poll().is_pending());
+        hub.finish(TaskEnd::new(EndCause::Completed));
+        assert_eq!(looking.looked.load(Ordering::Relaxed), 2);
     }
 
     #[tokio::test]

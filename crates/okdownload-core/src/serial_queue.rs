@@ -53,7 +53,9 @@ impl DownloadSerialQueue {
 
     /// Another listener, from the next event on.
     pub fn set_listener(&self, listener: impl DownloadListener) {
-        *lock(&self.queue.listener.0) = Arc::new(listener);
+        let listener: Arc<dyn DownloadListener> = Arc::new(listener);
+        // The old one is dropped when the lock is free again: that may run the program's code.
+        let _old = std::mem::replace(&mut *lock(&self.queue.listener.0), listener);
     }
 
     /// Lets a task wait for its turn. If it can't even do that (the same task or file is busy, the queue or the engine

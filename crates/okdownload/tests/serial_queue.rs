@@ -3,10 +3,12 @@
 
 mod common;
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
 
 use common::{MIB, Place, assert_content, tagged};
 use futures_util::StreamExt;
+use okdownload::monitor::NoMonitor;
 use okdownload::prelude::*;
 use okdownload::{DownloadSerialQueue, TaskHandle, TaskState};
 use okdownload_testkit::server::{Body, Gate, Reply};
@@ -161,4 +163,39 @@ async fn the_listener_can_be_replaced() {
     first.await;
     ok.shutdown().await.unwrap();
     assert_eq!((old.taken(), new.taken()), (vec!["start /held".into()], vec!["completed /held".into()]));
+}
+
+/// Asks its queue and its engine for something when it is dropped.
+#[derive(Debug)]
+struct Asking(DownloadSerialQueue, OkDownload, mpsc::Sender<()>);
+
+impl DownloadListener for Asking {}
+impl Monitor for Asking {}
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        self.0.set_listener(NoListener);
+        self.1.set_monitor(None);
+        self.2.send(()).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn listener_and_monitor_that_are_replaced_may_use_queue_and_engine_when_they_are_dropped() {
+    let place = Place::new().await;
+    let ok = place.engine();
+    let queue = DownloadSerialQueue::new(&ok, NoListener);
+    let (dropped, drops) = mpsc::channel();
+    let asking = || Asking(queue.clone(), ok.clone(), dropped.clone());
+    queue.set_listener(asking());
+    ok.set_monitor(Some(Arc::new(asking())));
+    // On a thread of its own: who waits for a lock that he holds himself would wait for ever.
+    let replaced = std::thread::spawn(move || {
+        ok.set_monitor(Some(Arc::new(NoMonitor)));
+        queue.set_listener(NoListener);
+    });
+    for _ in 0..2 {
+        drops.recv_timeout(Duration::from_secs(10)).unwrap();
+    }
+    replaced.join().unwrap();
 }
