@@ -354,7 +354,7 @@ impl Engine {
     /// Hands all that happens to a task on to those who listen to another one. The monitor has heard it already.
     fn join(self: &Arc<Self>, entry: &Arc<Entry>, there: &Arc<Entry>) {
         self.listen_at_once(entry, None);
-        let mut events = there.hub().subscribe();
+        let mut events = there.hub().subscribe_midway();
         // A paused task must not keep its engine alive.
         let (engine, entry) = (Arc::downgrade(self), entry.clone());
         self.spawn(async move {

@@ -2,13 +2,12 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use futures_core::Stream;
-use okdownload_monitor::{Event, SpeedCalculator};
+use okdownload_monitor::{Event, SpeedCalculator, TaskModel};
 use okdownload_types::TaskEnd;
 use tokio::sync::{SetOnce, watch};
 use tokio::time::Instant;
@@ -20,14 +19,19 @@ use crate::sync::lock;
 /// The events of one task.
 #[derive(Debug)]
 pub(crate) struct Hub {
-    /// Who listens; a stream that was dropped listens no more.
-    queues: Mutex<Vec<Weak<Queue>>>,
+    telling: Mutex<Telling>,
     progress: watch::Sender<Progress>,
     end: SetOnce<Arc<TaskEnd>>,
     interval: Duration,
     pace: Mutex<Pace>,
-    /// Whether anybody listens; saves making events that nobody hears.
-    heard: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+struct Telling {
+    /// Who listens; a stream that was dropped listens no more.
+    queues: Vec<Weak<Queue>>,
+    /// How far the task is as events told it, for those who come later; nothing has happened yet without.
+    model: Option<TaskModel>,
 }
 
 #[derive(Debug)]
@@ -52,48 +56,55 @@ fn has_passed(interval: Duration, since: Option<Instant>, now: Instant) -> bool 
 impl Hub {
     pub(crate) fn new(interval: Duration) -> Self {
         Self {
-            queues: Mutex::default(),
+            telling: Mutex::default(),
             progress: watch::Sender::new(Progress::default()),
             end: SetOnce::new(),
             interval,
             pace: Mutex::new(Pace { speed: SpeedCalculator::with_window(WINDOW), told: None, shown: None }),
-            heard: AtomicBool::new(false),
         }
     }
 
     /// All events from now on. A task that is over already gives only its end.
     pub(crate) fn subscribe(&self) -> Events {
+        self.add(false)
+    }
+
+    /// The same; if the task has begun, it is told first how far it is.
+    pub(crate) fn subscribe_midway(&self) -> Events {
+        self.add(true)
+    }
+
+    fn add(&self, recovers: bool) -> Events {
         let queue = Arc::new(Queue::default());
-        let mut queues = lock(&self.queues);
-        match self.end.get() {
-            Some(end) => {
-                queue.push(Event::TaskEnd(end.clone()));
-                queue.close();
+        let mut telling = lock(&self.telling);
+        if let Some(end) = self.end.get() {
+            queue.push(Event::TaskEnd(end.clone()));
+            queue.close();
+        } else {
+            if let Some(model) = telling.model.as_ref().filter(|_| recovers) {
+                queue.push(Event::Recovered { model: Arc::new(model.clone()) });
             }
-            None => {
-                queues.push(Arc::downgrade(&queue));
-                self.heard.store(true, Ordering::Release);
-            }
+            telling.queues.push(Arc::downgrade(&queue));
         }
         Events { queue }
     }
 
     /// Tells everybody.
     pub(crate) fn publish(&self, event: impl FnOnce() -> Event) {
-        if self.heard.load(Ordering::Acquire) {
-            let event = event();
-            let mut told = Vec::new();
-            lock(&self.queues).retain(|queue| match queue.upgrade() {
-                Some(queue) => {
-                    queue.push(event.clone());
-                    told.push(queue);
-                    true
-                }
-                None => false,
-            });
-            // Wakers are the caller's code: they are called and dropped under no lock.
-            told.iter().for_each(|queue| queue.wake());
-        }
+        let (event, mut told) = (event(), Vec::new());
+        let mut telling = lock(&self.telling);
+        telling.model.get_or_insert_default().apply(&event);
+        telling.queues.retain(|queue| match queue.upgrade() {
+            Some(queue) => {
+                queue.push(event.clone());
+                told.push(queue);
+                true
+            }
+            None => false,
+        });
+        drop(telling);
+        // Wakers are the caller's code: they are called and dropped under no lock.
+        told.iter().for_each(|queue| queue.wake());
     }
 
     /// Tells a warning to everybody, and to the log.
@@ -106,17 +117,17 @@ impl Hub {
     pub(crate) fn finish(&self, end: TaskEnd) {
         let end = Arc::new(end);
         // Under the lock, so that who subscribes now hears the end either way.
-        let mut queues = lock(&self.queues);
+        let mut telling = lock(&self.telling);
         if self.end.set(end.clone()).is_err() {
             tracing::error!("a task ended twice");
             return;
         }
-        let told: Vec<_> = queues.drain(..).filter_map(|queue| queue.upgrade()).collect();
+        let told: Vec<_> = telling.queues.drain(..).filter_map(|queue| queue.upgrade()).collect();
         for queue in &told {
             queue.push(Event::TaskEnd(end.clone()));
             queue.close();
         }
-        drop(queues);
+        drop(telling);
         told.iter().for_each(|queue| queue.wake());
     }
 
@@ -178,10 +189,8 @@ impl Hub {
 
     /// Tells each block's progress since it was last told.
     pub(crate) fn publish_increases(&self, ledger: &Ledger) {
-        if self.heard.load(Ordering::Acquire) {
-            for (block, increase) in ledger.take_increases() {
-                self.publish(|| Event::FetchProgress { block, increase });
-            }
+        for (block, increase) in ledger.take_increases() {
+            self.publish(|| Event::FetchProgress { block, increase });
         }
     }
 
@@ -201,7 +210,7 @@ impl Hub {
 /// Streams end when nothing can come any more, also without a `TaskEnd`.
 impl Drop for Hub {
     fn drop(&mut self) {
-        let queues = std::mem::take(&mut *lock(&self.queues));
+        let queues = std::mem::take(&mut lock(&self.telling).queues);
         for queue in queues.iter().filter_map(Weak::upgrade) {
             queue.close();
             queue.wake();
@@ -291,7 +300,7 @@ mod tests {
     use super::*;
     use futures_util::{FutureExt, StreamExt};
     use okdownload_types::{BlockInfo, BreakpointInfo, EndCause, Location, TaskId};
-    use std::sync::atomic::AtomicUsize;
+    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::task::Wake;
 
     fn progress(block: usize, increase: u64) -> Event {
@@ -328,6 +337,24 @@ mod tests {
         assert_eq!(taken(&mut late).len(), 1);
         assert!(early.next().now_or_never().is_some_and(|next| next.is_none()));
         assert_eq!(hub.end().map(|end| end.cause), Some(EndCause::Completed));
+    }
+
+    #[test]
+    fn who_comes_midway_hears_first_what_was_told_before_and_misses_nothing() {
+        let hub = Hub::new(Duration::ZERO);
+        assert!(taken(&mut hub.subscribe_midway()).is_empty());
+        // Nobody has listened so far.
+        for event in [Event::TaskStart, progress(0, 3), progress(1, 4)] {
+            hub.publish(|| event);
+        }
+        let (mut late, mut from_now_on) = (hub.subscribe_midway(), hub.subscribe());
+        hub.publish(|| progress(0, 5));
+        let Some(Some(Event::Recovered { model })) = late.next().now_or_never() else { panic!("not told") };
+        assert_eq!((model.current_offset, model.blocks[1].current_offset), (7, 4));
+        let expected = [format!("{:?}", progress(0, 5))];
+        assert_eq!((taken(&mut late), taken(&mut from_now_on)), (expected.to_vec(), expected.to_vec()));
+        hub.finish(TaskEnd::new(EndCause::Completed));
+        assert!(matches!(hub.subscribe_midway().next().now_or_never(), Some(Some(Event::TaskEnd(_)))));
     }
 
     /// A ledger of a file of 1 MB, in one block.
@@ -425,7 +452,7 @@ mod tests {
 
     impl Looking {
         fn look(&self) {
-            assert!(self.hub.queues.try_lock().is_ok(), "the hub's lock is held");
+            assert!(self.hub.telling.try_lock().is_ok(), "the hub's lock is held");
             assert!(self.queue.0.try_lock().is_ok(), "the queue's lock is held");
             self.looked.fetch_add(1, Ordering::Relaxed);
         }

@@ -41,8 +41,9 @@ impl TaskRequest {
     }
 
     /// If the same task is waiting, running or paused already, shares it rather than be refused: the handle is that
-    /// task's, and listeners and events get all that happens from then on. The task's own options and parts stay as
-    /// they are; those of this request are not looked at.
+    /// task's, and listeners and events get all that happens from then on. If it has begun already, they are told first
+    /// how far it is ([`Event::Recovered`](okdownload_monitor::Event::Recovered)). The task's own options and parts stay
+    /// as they are; those of this request are not looked at.
     pub fn join(mut self) -> Self {
         self.joins = true;
         self

@@ -103,8 +103,8 @@ pub enum Event {
     },
     /// The run was paused; `TaskEnd` comes when it is resumed and ends, or is cancelled.
     Paused,
-    /// Told only to a listener that comes to a running task, and first of all: how far the task is. See
-    /// [`UnifiedListenerManager`](crate::UnifiedListenerManager).
+    /// Told only to a listener that comes to a running task, and first of all: how far the task is. Listeners come so
+    /// through a [`UnifiedListenerManager`](crate::UnifiedListenerManager), or with a request that joins.
     Recovered {
         /// How far it is.
         model: Arc<TaskModel>,
