@@ -222,6 +222,8 @@ impl OkDownload {
     /// Ends all tasks, records what they have, calls their listeners for the last time, and closes the store. The
     /// engine takes no task any more.
     ///
+    /// It waits until no listener is being called any more: a callback that waits for it waits for itself, for ever.
+    ///
     /// # Errors
     /// If not everything could be recorded.
     pub async fn shutdown(&self) -> Result<()> {
@@ -237,7 +239,8 @@ impl OkDownload {
         recorded.and(closed)
     }
 
-    /// [`shutdown`](OkDownload::shutdown) for synchronous programs: blocks this thread.
+    /// [`shutdown`](OkDownload::shutdown) for synchronous programs: blocks this thread. Not within a callback, which it
+    /// would wait for.
     ///
     /// # Errors
     /// If not everything could be recorded.

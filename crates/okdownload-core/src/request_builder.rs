@@ -17,6 +17,9 @@ use crate::reader::{self, DownloadReader};
 use crate::sync::lock;
 
 /// A task that is about to be enqueued or executed. Nothing happens before that.
+///
+/// What is given to it beside the task (listeners, strategies, layers) is not recorded: who
+/// [restarts](crate::OkDownload::restart) what an earlier run of the program has left gives it again.
 #[derive(Debug)]
 #[must_use = "nothing happens until it is enqueued or executed"]
 pub struct TaskRequest {
@@ -106,6 +109,9 @@ impl TaskRequest {
 
     /// Runs the task now, whatever else runs: it does not count against the limits. Dropping the future does not cancel
     /// the task.
+    ///
+    /// A request that [joins](TaskRequest::join) starts nothing where the task is here already: it waits for that one's
+    /// end. If that one is paused, this is until somebody resumes or cancels it.
     pub async fn execute(self) -> TaskEnd {
         self.admit(Admission::AtOnce).wait().await
     }

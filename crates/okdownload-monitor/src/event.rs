@@ -12,13 +12,14 @@ use crate::TaskModel;
 ///
 /// Per task, events come in this order: `TaskStart`, then trials, then `FromBeginning` or `FromBreakpoint`, then those
 /// of the blocks (each block's own in order, blocks among each other as they come), and `TaskEnd` last and exactly
-/// once for each run, after all files are closed. A task that never ran (already complete, busy, cancelled while it
-/// waited) has only its `TaskEnd`. A start-over repeats from the trials on.
+/// once, after all files are closed. A task that never ran (already complete, busy, cancelled while it waited) has only
+/// its `TaskEnd`. A start-over repeats from the trials on. A task that is paused and resumed while it runs begins twice,
+/// each time with a `TaskStart`, and ends once.
 ///
-/// A listener of an engine hears of a task only when all listeners of an equal one that was cancelled before it have
-/// heard all. So let no callback wait until the listeners of an equal task are called.
-/// A refusal because an equal task is there ([`SameTaskBusy`](okdownload_types::EndCause::SameTaskBusy)) is told
-/// at once, in the middle of that one's events.
+/// Listeners of an engine hear of a task only when those of an equal one before it have heard all; so let no callback
+/// wait until listeners of an equal task are called. Only a refusal because an equal task is there
+/// ([`SameTaskBusy`](okdownload_types::EndCause::SameTaskBusy)) is told at once, in the middle of that one's events, and
+/// so is all to who joins it.
 ///
 /// Progress events that nobody has taken yet are added up; all others are kept.
 #[derive(Debug, Clone)]
