@@ -207,7 +207,9 @@ impl Call<'_> {
             Ok(answer) => answer,
             Err(error) => return self.leave(&transfer, error).await,
         };
-        transfer.digest = self.digest(output, &answer);
+        if matches!(answer.verdict, ResponseVerdict::Body { .. }) {
+            transfer.digest = self.digest(output, &answer);
+        }
         let first = match &answer.verdict {
             ResponseVerdict::Changed(cause) => {
                 let cause = *cause;

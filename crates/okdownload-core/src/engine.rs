@@ -206,8 +206,14 @@ impl OkDownload {
         self.engine.parts.output.as_ref()
     }
 
-    pub(crate) fn recorder(&self) -> &Recorder {
-        &self.engine.recorder
+    /// Waits until what was deferred about a task is told. In a task of its own: who waits may stop to, and what is on
+    /// its way must not be lost with him.
+    pub(crate) async fn told(&self, id: TaskId) -> Result<()> {
+        let recorder = self.engine.recorder.clone();
+        let telling = self.engine.home.handle()?.spawn(async move { recorder.told(id).await });
+        telling.await.map_err(|error| {
+            Error::new(ErrorKind::Unexpected, "the store could not be told").with_source(error)
+        })?
     }
 
     pub(crate) fn executor(&self) -> &dyn CallbackExecutor {

@@ -39,7 +39,7 @@ impl OkDownload {
         if [id, task.id()].into_iter().any(|id| self.state(id).is_some()) {
             return Err(Error::misuse("the task is in the engine", "cancel it and wait for its end first"));
         }
-        self.recorder().told(id).await?;
+        self.told(id).await?;
         let Some(mut info) = self.store().breakpoint(id).await? else {
             return Err(Error::new(ErrorKind::NotFound, "no unfinished download has this id")
                 .with_context("id", id)

@@ -169,7 +169,7 @@ impl OkDownload {
         if self.state(id).is_some() {
             return Err(Error::misuse("the task is in the engine", "cancel it and wait for its end first"));
         }
-        self.recorder().told(id).await?;
+        self.told(id).await?;
         let Some(info) = self.store().breakpoint(id).await? else { return Ok(false) };
         if let Some(part) = self.part_of(&info).await? {
             // Another file of that name is not ours to remove.
@@ -182,14 +182,15 @@ impl OkDownload {
 
     /// The part that a record speaks of, open: nobody else has it then.
     pub(crate) async fn part_of(&self, info: &BreakpointInfo) -> Result<Option<Arc<dyn OutputStream>>> {
-        if info.blocks.is_empty() {
+        // One that has not begun has none; its place is the user's.
+        if info.blocks.is_empty() && info.identity.is_none() {
             return Ok(None);
         }
         self.output().open_part(&info.part, OpenMode::Existing).await
     }
 
     async fn records(&self, id: TaskId) -> Result<(Option<BreakpointInfo>, Option<CompletionRecord>)> {
-        self.recorder().told(id).await?;
+        self.told(id).await?;
         // In this order: one that completes meanwhile is seen as either.
         let breakpoint = self.store().breakpoint(id).await?;
         Ok((breakpoint, self.store().completion(id).await?))

@@ -104,3 +104,21 @@ async fn a_part_that_somebody_changed_is_fetched_anew_once() {
     };
     assert_eq!(events.iter().filter(|event| mismatch(event)).count(), 1);
 }
+
+#[tokio::test]
+async fn the_digest_of_an_error_is_not_the_files() {
+    let place = Place::new().await;
+    let (body, error) = (Body::pattern(6, SIZE), Body::bytes("no ranges today"));
+    place.server.serve("/a", tagged(body.clone()));
+    place.server.script("/a", [Reply::resource().gate_after(SIZE / 2, &Gate::new())]);
+    let task = place.task("/a", "a").connection_count(NonZeroU32::MIN).build().unwrap();
+    let ok = place.engine();
+    let handle = ok.task(task.clone()).enqueue();
+    handle.progress().wait_for(|progress| progress.written == SIZE / 2).await.unwrap();
+    handle.cancel();
+    handle.wait().await;
+    place.server.script("/a", [Reply::status(416).header("repr-digest", field(&error))]);
+    let end = ok.task(task).enqueue().await;
+    assert_eq!((end.cause, end.resumed), (EndCause::Completed, SIZE / 2), "{:?}", end.error);
+    assert_content(&place.path("a"), &body);
+}

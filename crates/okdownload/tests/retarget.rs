@@ -277,3 +277,28 @@ async fn targets_without_a_name_of_their_own_are_the_same_too() {
     assert_eq!((end.cause, end.resumed), (EndCause::Completed, HALF), "{end:?}");
     assert_content(&place.path("a (1)"), &other);
 }
+
+/// As a kill leaves it before the first record: the part is there, at its full size, and no block is.
+#[tokio::test]
+async fn forgetting_removes_a_part_of_which_nothing_was_recorded() {
+    use okdownload::output::{FileOutput, OutputStreamFactory};
+    use okdownload::store::{Change, CommitLevel};
+    let place = Place::new().await;
+    let ok = place.engine();
+    let task = place.task("/a", "a").build().unwrap();
+    let part = okdownload::Location::Path(place.path("a.okdownload"));
+    std::fs::create_dir_all(place.path("")).unwrap();
+    std::fs::write(place.path("a.okdownload"), [0; 1000]).unwrap();
+    // The user's own, under the final name.
+    std::fs::write(place.path("a"), "mine").unwrap();
+    for (identity, left) in [(false, &["a", "a.okdownload"][..]), (true, &["a"])] {
+        let mut info = okdownload::BreakpointInfo::of(&task);
+        if identity {
+            info.part = part.clone();
+            info.identity = FileOutput::new().stat(&part).await.unwrap().unwrap().identity;
+        }
+        ok.store().commit(vec![Change::Put(info)], CommitLevel::Process).await.unwrap();
+        assert!(ok.forget(task.id()).await.unwrap());
+        assert_eq!(place.files(), left);
+    }
+}
