@@ -388,6 +388,8 @@ impl Engine {
     /// Starts all that may run.
     pub(crate) fn pump(self: &Arc<Self>) {
         while let Some((entry, stop)) = self.dispatcher.next() {
+            // Before anybody can have it leave: its listeners come before those of whoever is behind it.
+            self.listen(&entry, self.monitor());
             self.spawn(self.clone().drive(entry, stop));
         }
     }
@@ -416,7 +418,6 @@ impl Engine {
     /// One run of a task, from its turn to what comes after it.
     async fn drive(self: Arc<Self>, entry: Arc<Entry>, stop: CancellationToken) {
         let id = entry.task.id();
-        self.listen(&entry, self.monitor());
         let span = tracing::info_span!("task", %id);
         let run = AssertUnwindSafe(self.run(&entry, stop)).catch_unwind().instrument(span).await;
         let end = run.unwrap_or_else(|_| {

@@ -387,3 +387,25 @@ async fn many_hosts_share_fairly_within_both_limits() {
         ok.shutdown().await.unwrap();
     }
 }
+
+/// On one thread nothing happens between these calls: the first task has its turn, and nobody has begun with it.
+#[tokio::test]
+async fn the_end_of_a_task_is_told_though_an_equal_one_is_paused_behind_it() {
+    let place = Place::new().await;
+    let ok = place.builder().runtime(tokio::runtime::Handle::current()).build().unwrap();
+    let heard = Heard::default();
+    let task = small(&place, "a");
+    let first = ok.task(task.clone()).listener(heard.clone()).enqueue();
+    first.cancel();
+    let second = ok.task(task).listener(Heard::default()).enqueue();
+    second.pause();
+    assert_eq!(first.wait().await.cause, EndCause::Canceled);
+    let told = async {
+        while heard.lines().iter().all(|line| !line.starts_with("canceled")) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), told).await.unwrap();
+    second.resume();
+    assert_eq!(second.await.cause, EndCause::Completed);
+}
