@@ -34,7 +34,8 @@ impl Database {
         let failed = |error| io_error("the store cannot be opened", error);
         make_directory(directory).map_err(failed)?;
         let path = directory.join("downloads.json");
-        let lock = lock_above(&path, Duration::ZERO)?;
+        // Not at once: one that was dropped a moment ago may still be closing.
+        let lock = lock_above(&path, Duration::from_secs(1))?;
         let tables = match std::fs::read(&path) {
             Err(error) if error.kind() == NotFound => Tables::default(),
             json => Tables::from_json(&json.map_err(failed)?)?,
