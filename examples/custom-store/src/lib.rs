@@ -7,7 +7,6 @@ mod tests;
 use std::fs::File;
 use std::io::{ErrorKind::NotFound, Write};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use okdownload_store::blocking::{Blocking, BlockingStore, Failure};
 use okdownload_store::place::{io_error, lock_above, make_directory};
@@ -35,7 +34,7 @@ impl Database {
         make_directory(directory).map_err(failed)?;
         let path = directory.join("downloads.json");
         // Not at once: one that was dropped a moment ago may still be closing.
-        let lock = lock_above(&path, Duration::from_secs(1))?;
+        let lock = lock_above(&path, std::time::Duration::from_secs(1))?;
         let tables = match std::fs::read(&path) {
             Err(error) if error.kind() == NotFound => Tables::default(),
             json => Tables::from_json(&json.map_err(failed)?)?,
@@ -44,17 +43,12 @@ impl Database {
     }
 
     /// Whoever reads the file, whenever, finds it whole: as it was before, or as it is now.
-    fn replace(&self, json: &[u8]) -> std::io::Result<()> {
-        let new = self.path.with_extension("new");
-        let mut file = File::create(&new)?;
-        file.write_all(json)?;
-        file.sync_all()?;
-        std::fs::rename(new, &self.path)
-    }
-
     fn write(&self, json: &[u8]) -> Result<(), Failure> {
         let failed = |error| io_error("the store cannot be written", error);
-        self.replace(json).map_err(failed)?;
+        let new = self.path.with_extension("new");
+        let mut file = File::create(&new).map_err(failed)?;
+        file.write_all(json).and_then(|()| file.sync_all()).map_err(failed)?;
+        std::fs::rename(new, &self.path).map_err(failed)?;
         // The file has the batch already, and the tables have not: both are left to the next call, which reads it anew.
         let synced = self.lock.as_ref().map_or(Ok(()), File::sync_all);
         synced.map_err(|error| Failure::Lost(failed(error)))
@@ -66,8 +60,7 @@ fn apply(tables: &mut Tables, change: Change) -> Result<()> {
     match change {
         Change::Put(info) => tables.put(info),
         Change::Progress(id, blocks) => {
-            let (_, info) = tables.breakpoints.get_mut(&id).ok_or_else(|| no_breakpoint(id))?;
-            info.apply(&blocks);
+            tables.breakpoints.get_mut(&id).ok_or_else(|| no_breakpoint(id))?.1.apply(&blocks);
         }
         Change::Complete(record) => tables.complete(record),
         Change::RemoveBreakpoint(id) => drop(tables.breakpoints.remove(&id)),
@@ -107,9 +100,7 @@ impl BlockingStore for Database {
         // What is refused, or can't be written, must not be read either: the change is made to a copy.
         let mut next = self.tables.clone();
         changes.iter().try_for_each(|change| apply(&mut next, (*change).clone()))?;
-        self.write(&next.to_json()?)?;
-        self.tables = next;
-        Ok(())
+        self.write(&next.to_json()?).map(|()| self.tables = next)
     }
 
     fn close(self) -> Result<(), Failure> {

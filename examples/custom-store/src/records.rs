@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use okdownload_types::{BlockInfo, BreakpointInfo, CompletionRecord, EntityTag, FileIdentity, Location};
 use okdownload_types::{Error, ErrorKind, Result, TaskId, Validators};
-use url::Url;
 
 /// Records, each with its age: the smaller, the older.
 type Table<T> = BTreeMap<TaskId, (u64, T)>;
@@ -18,16 +17,14 @@ pub(crate) struct Tables {
 }
 
 // The file: lists of these rows, the oldest first, and the names.
-type Breakpoint = (String, String, Vec<u8>, Vec<u8>, Rest, Vec<Block>);
+type Breakpoint = (String, String, Vec<u8>, Vec<u8>, Rest, Vec<(u64, Option<u64>, u64, u64)>);
 type Rest = (Option<(u64, Option<i64>)>, Tags, Option<u64>, Option<String>, bool, Option<String>);
-type Block = (u64, Option<u64>, u64, u64);
 type Completion = (String, String, Vec<u8>, u64, Option<i64>, Tags);
 type Tags = (Option<(bool, String)>, Option<u64>, bool);
 type Rows = (Vec<Breakpoint>, Vec<Completion>, BTreeMap<String, String>);
 
 pub(crate) fn oldest_first<T>(table: &Table<T>) -> impl Iterator<Item = &T> {
-    let by_age: BTreeMap<_, _> = table.values().map(|(age, record)| (age, record)).collect();
-    by_age.into_values()
+    table.values().map(|(age, record)| (age, record)).collect::<BTreeMap<_, _>>().into_values()
 }
 
 impl Tables {
@@ -44,7 +41,6 @@ impl Tables {
     }
 
     pub(crate) fn from_json(json: &[u8]) -> Result<Self> {
-        let corrupt = |cause| Error::new(ErrorKind::StoreCorrupt, "not a store's file").with_source(cause);
         let (breakpoints, completions, names): Rows = serde_json::from_slice(json).map_err(corrupt)?;
         let mut tables = Self { names, ..Self::default() };
         completions.into_iter().try_for_each(|row| completion(row).map(|record| tables.complete(record)))?;
@@ -53,11 +49,10 @@ impl Tables {
     }
 
     pub(crate) fn to_json(&self) -> Result<Vec<u8>> {
-        let breakpoints = oldest_first(&self.breakpoints).map(breakpoint_row).collect();
-        let completions = oldest_first(&self.completions).map(completion_row).collect();
-        let rows: Rows = (breakpoints, completions, self.names.clone());
+        let breakpoints: Vec<_> = oldest_first(&self.breakpoints).map(breakpoint_row).collect();
+        let completions: Vec<_> = oldest_first(&self.completions).map(completion_row).collect();
         let failed = |cause| Error::new(ErrorKind::Unexpected, "no JSON could be made").with_source(cause);
-        serde_json::to_vec(&rows).map_err(failed)
+        serde_json::to_vec(&(breakpoints, completions, &self.names)).map_err(failed)
     }
 }
 
@@ -65,21 +60,18 @@ fn breakpoint_row(info: &BreakpointInfo) -> Breakpoint {
     let identity = info.identity.map(|identity| (identity.number, identity.born));
     let (boot, options) = (info.boot.clone(), info.options.clone());
     let rest = (identity, tags(&info.validators), info.total, boot, info.needs_credentials, options);
-    let block = |block: &BlockInfo| (block.start, block.length, block.written, block.synced);
-    let blocks = info.blocks.iter().map(block).collect();
+    let blocks = info.blocks.iter().map(|b| (b.start, b.length, b.written, b.synced)).collect();
     (info.id.to_string(), info.url.to_string(), info.location.to_bytes(), info.part.to_bytes(), rest, blocks)
 }
 
 fn breakpoint((id, url, location, part, rest, blocks): Breakpoint) -> Result<BreakpointInfo> {
     let (location, part) = (Location::from_bytes(&location)?, Location::from_bytes(&part)?);
-    let mut info = BreakpointInfo::new(id.parse()?, parse(&url)?, location, part);
+    let mut info = BreakpointInfo::new(id.parse()?, url.parse().map_err(corrupt)?, location, part);
     let (identity, tags, total, boot, needs_credentials, options) = rest;
     info.identity = identity.map(|(number, born)| FileIdentity::new(number, born));
     info.validators = validators(tags);
-    (info.total, info.boot, info.options) = (total, boot, options);
-    info.needs_credentials = needs_credentials;
-    let block =
-        |(start, length, written, synced)| BlockInfo::new(start, length).with_progress(written, synced);
+    (info.total, info.boot, info.needs_credentials, info.options) = (total, boot, needs_credentials, options);
+    let block = |(at, length, written, synced)| BlockInfo::new(at, length).with_progress(written, synced);
     info.blocks = blocks.into_iter().map(block).collect();
     Ok(info)
 }
@@ -90,7 +82,7 @@ fn completion_row(record: &CompletionRecord) -> Completion {
 }
 
 fn completion((id, url, location, length, modified, tags): Completion) -> Result<CompletionRecord> {
-    let (url, location) = (parse(&url)?, Location::from_bytes(&location)?);
+    let (url, location) = (url.parse().map_err(corrupt)?, Location::from_bytes(&location)?);
     let mut record = CompletionRecord::new(id.parse()?, url, location, length);
     (record.modified, record.validators) = (modified, validators(tags));
     Ok(record)
@@ -107,6 +99,6 @@ fn validators((etag, last_modified, is_strong): Tags) -> Validators {
     validators
 }
 
-fn parse(url: &str) -> Result<Url> {
-    Url::parse(url).map_err(|error| Error::new(ErrorKind::StoreCorrupt, "a stored URL").with_source(error))
+fn corrupt(cause: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::new(ErrorKind::StoreCorrupt, "not a store's file").with_source(cause)
 }
