@@ -67,8 +67,7 @@ fn agrees(record: &CompletionRecord, facts: &ExistingFacts<'_>) -> bool {
 /// Whether the file is the breakpoint's part under its final name, whole.
 fn was_renamed(info: &BreakpointInfo, facts: &ExistingFacts<'_>) -> bool {
     info.location == *facts.location
-        && info.identity.is_some()
-        && info.identity == facts.file.identity
+        && info.is_part(facts.file.identity)
         && info.total == Some(facts.file.length)
         // Somebody may have given our part its name by hand.
         && info.blocks.iter().all(BlockInfo::is_full)

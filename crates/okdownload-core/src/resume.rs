@@ -20,7 +20,7 @@ pub(crate) struct PartFacts {
 /// Counters are believed only as far as their claim goes: *written* on the boot that wrote it, *synced* after another,
 /// and neither beyond the end of the file.
 pub(crate) fn resume(info: &BreakpointInfo, part: &PartFacts) -> Result<Vec<BlockInfo>, ResumeFailedCause> {
-    if info.identity.is_none() || info.identity != part.identity {
+    if !info.is_part(part.identity) {
         return Err(ResumeFailedCause::FileNotExist);
     }
     let same_boot = info.boot.is_some() && info.boot == part.boot;

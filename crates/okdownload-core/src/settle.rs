@@ -144,5 +144,5 @@ impl Call<'_> {
 
 /// Whether a download is in the middle, and the file that has its final name is not its own part.
 fn is_under_way(info: Option<&BreakpointInfo>, file: &Stat) -> bool {
-    info.is_some_and(|info| info.identity.is_none() || info.identity != file.identity)
+    info.is_some_and(|info| !info.is_part(file.identity))
 }

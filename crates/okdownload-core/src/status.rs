@@ -52,7 +52,7 @@ impl OkDownload {
         }
         let Some(info) = breakpoint else { return Ok(Status::Unknown) };
         let part = self.output().stat(&info.part).await?;
-        let is_ours = part.is_some_and(|part| info.identity.is_some() && part.identity == info.identity);
+        let is_ours = part.is_some_and(|part| info.is_part(part.identity));
         Ok(if is_ours { Status::Idle } else { Status::Unknown })
     }
 
@@ -173,8 +173,7 @@ impl OkDownload {
         let Some(info) = self.store().breakpoint(id).await? else { return Ok(false) };
         if let Some(part) = self.part_of(&info).await? {
             // Another file of that name is not ours to remove.
-            let is_ours = info.identity.is_some() && part.identity() == info.identity;
-            if is_ours { part.abort() } else { part.close() }.await?;
+            if info.is_part(part.identity()) { part.abort() } else { part.close() }.await?;
         }
         self.store().commit(vec![Change::RemoveBreakpoint(id)], CommitLevel::Process).await?;
         Ok(true)

@@ -181,6 +181,12 @@ impl BreakpointInfo {
             .with_advice("build the task again; it will find its breakpoint")
     }
 
+    /// Whether a file of this identity is the one that `part` was when it was last opened. One that can't be told from
+    /// others is not.
+    pub fn is_part(&self, identity: Option<FileIdentity>) -> bool {
+        self.identity.is_some() && self.identity == identity
+    }
+
     /// How many bytes are there.
     pub fn written(&self) -> u64 {
         self.blocks.iter().fold(0, |sum, block| sum.saturating_add(block.written))
