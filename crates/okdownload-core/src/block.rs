@@ -204,7 +204,7 @@ impl Worked<'_> {
         let (missing, block_end) = ledger.missing(number);
         self.run
             .hub
-            .publish(|| Event::FetchStart { block: number, remaining: block_end.map(|end| end - missing) });
+            .publish(Event::FetchStart { block: number, remaining: block_end.map(|end| end - missing) });
         let before = ledger.written();
         self.transfer.flowing.fetch_add(1, Ordering::Relaxed);
         let received = receive_body(self.run, self.transfer, self.scope, connected, start, end).await;
@@ -231,7 +231,7 @@ impl Worked<'_> {
     fn full(&self) -> WorkEnd {
         let (hub, ledger, block) = (&self.run.hub, &self.transfer.ledger, self.scope.number());
         hub.publish_increases(ledger);
-        hub.publish(|| Event::FetchEnd { block, fetched: ledger.fetched(block) });
+        hub.publish(Event::FetchEnd { block, fetched: ledger.fetched(block) });
         WorkEnd::Full
     }
 

@@ -129,7 +129,7 @@ impl Call<'_> {
         {
             return Ok(());
         }
-        self.run.hub.publish(|| Event::TaskStart);
+        self.run.hub.publish(Event::TaskStart);
         let mut cause = None;
         let mut changed = 0;
         loop {
@@ -222,7 +222,7 @@ impl Call<'_> {
             }
             _ => (Scope::Block(block), Some(answer)),
         };
-        self.run.hub.publish(|| Event::FromBreakpoint { info: Arc::new(transfer.ledger.info()) });
+        self.run.hub.publish(Event::FromBreakpoint { info: Arc::new(transfer.ledger.info()) });
         self.env.recorder.store().start(self.run.task.id(), true);
         self.fetch(known, transfer, Some(first), connections.get() as usize).await
     }
@@ -280,7 +280,7 @@ impl Call<'_> {
         if let Err(error) = self.make_room(&transfer, &location).await {
             return self.leave(&transfer, error).await;
         }
-        self.run.hub.publish(|| Event::FromBeginning { info: Arc::new(transfer.ledger.info()), cause });
+        self.run.hub.publish(Event::FromBeginning { info: Arc::new(transfer.ledger.info()), cause });
         let scope = if partial { Scope::Block(0) } else { Scope::Whole };
         // Of an empty resource nothing is missing.
         let first = (transfer.version.total != Some(0)).then_some((scope, Some(answer)));

@@ -111,22 +111,18 @@ fn no_head(limit: std::time::Duration) -> Error {
 
 fn started(run: &Run, step: Step, request: &ConnectRequest) {
     tracing::debug!(url = redacted(&request.url), ?step, "request");
-    run.hub.publish(|| {
-        let headers = request::without_secrets(&request.headers);
-        match step {
-            Step::Trial => Event::ConnectTrialStart { headers },
-            Step::Block(block) => Event::ConnectStart { block, headers },
-        }
+    let headers = request::without_secrets(&request.headers);
+    run.hub.publish(match step {
+        Step::Trial => Event::ConnectTrialStart { headers },
+        Step::Block(block) => Event::ConnectStart { block, headers },
     });
 }
 
 fn answered_with(run: &Run, step: Step, head: &ResponseHead) {
     tracing::debug!(status = head.status, ?step, "response");
-    run.hub.publish(|| {
-        let (status, headers) = (head.status, head.headers.clone());
-        match step {
-            Step::Trial => Event::ConnectTrialEnd { status, headers },
-            Step::Block(block) => Event::ConnectEnd { block, status, headers },
-        }
+    let (status, headers) = (head.status, head.headers.clone());
+    run.hub.publish(match step {
+        Step::Trial => Event::ConnectTrialEnd { status, headers },
+        Step::Block(block) => Event::ConnectEnd { block, status, headers },
     });
 }

@@ -370,7 +370,7 @@ impl Engine {
             while let Some(event) = events.next().await {
                 match (event, engine.upgrade()) {
                     (Event::TaskEnd(end), Some(engine)) => engine.end(&entry, (*end).clone()),
-                    (event, _) => entry.hub().publish(|| event),
+                    (event, _) => entry.hub().publish(event),
                 }
             }
         });
@@ -406,7 +406,7 @@ impl Engine {
     pub(crate) fn pause(&self, entry: &Arc<Entry>) {
         if self.dispatcher.pause(entry) {
             self.listen(entry, self.monitor());
-            entry.hub().publish(|| Event::Paused);
+            entry.hub().publish(Event::Paused);
         }
     }
 
@@ -429,7 +429,7 @@ impl Engine {
         });
         let ended = self.dispatcher.finished(id, end.cause == EndCause::Canceled);
         if !ended {
-            entry.hub().publish(|| Event::Paused);
+            entry.hub().publish(Event::Paused);
         }
         // The next one need not wait for this one's end to be told.
         self.pump();

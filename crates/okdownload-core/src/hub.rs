@@ -90,8 +90,8 @@ impl Hub {
     }
 
     /// Tells everybody.
-    pub(crate) fn publish(&self, event: impl FnOnce() -> Event) {
-        let (event, mut told) = (event(), Vec::new());
+    pub(crate) fn publish(&self, event: Event) {
+        let mut told = Vec::new();
         let mut telling = lock(&self.telling);
         telling.model.get_or_insert_default().apply(&event);
         telling.queues.retain(|queue| match queue.upgrade() {
@@ -110,7 +110,7 @@ impl Hub {
     /// Tells a warning to everybody, and to the log.
     pub(crate) fn warn(&self, message: String) {
         tracing::warn!("{message}");
-        self.publish(|| Event::Warning { message });
+        self.publish(Event::Warning { message });
     }
 
     /// Tells the run's end, last of all and once.
@@ -190,7 +190,7 @@ impl Hub {
     /// Tells each block's progress since it was last told.
     pub(crate) fn publish_increases(&self, ledger: &Ledger) {
         for (block, increase) in ledger.take_increases() {
-            self.publish(|| Event::FetchProgress { block, increase });
+            self.publish(Event::FetchProgress { block, increase });
         }
     }
 
@@ -318,7 +318,7 @@ mod tests {
         let hub = Hub::new(Duration::ZERO);
         let mut events = hub.subscribe();
         for event in [progress(0, 1), progress(1, 2), progress(0, 3), Event::Paused, progress(0, 4)] {
-            hub.publish(|| event);
+            hub.publish(event);
         }
         let expected = [progress(0, 4), progress(1, 2), Event::Paused, progress(0, 4)];
         assert_eq!(taken(&mut events), expected.map(|event| format!("{event:?}")));
@@ -328,10 +328,10 @@ mod tests {
     fn the_end_comes_last_once_and_to_late_listeners_too() {
         let hub = Hub::new(Duration::ZERO);
         let mut early = hub.subscribe();
-        hub.publish(|| Event::TaskStart);
+        hub.publish(Event::TaskStart);
         hub.finish(TaskEnd::new(EndCause::Completed));
         hub.finish(TaskEnd::new(EndCause::Canceled));
-        hub.publish(|| Event::Paused);
+        hub.publish(Event::Paused);
         let mut late = hub.subscribe();
         assert_eq!(taken(&mut early).len(), 2);
         assert_eq!(taken(&mut late).len(), 1);
@@ -345,10 +345,10 @@ mod tests {
         assert!(taken(&mut hub.subscribe_midway()).is_empty());
         // Nobody has listened so far.
         for event in [Event::TaskStart, progress(0, 3), progress(1, 4)] {
-            hub.publish(|| event);
+            hub.publish(event);
         }
         let (mut late, mut from_now_on) = (hub.subscribe_midway(), hub.subscribe());
-        hub.publish(|| progress(0, 5));
+        hub.publish(progress(0, 5));
         let Some(Some(Event::Recovered { model })) = late.next().now_or_never() else { panic!("not told") };
         assert_eq!((model.current_offset, model.blocks[1].current_offset), (7, 4));
         let expected = [format!("{:?}", progress(0, 5))];
@@ -473,7 +473,7 @@ mod tests {
         let waker = Waker::from(looking.clone());
         let mut poll = || Pin::new(&mut events).poll_next(&mut Context::from_waker(&waker));
         assert!(poll().is_pending());
-        hub.publish(|| Event::Paused);
+        hub.publish(Event::Paused);
         assert!(poll().is_ready() && poll().is_pending());
         hub.finish(TaskEnd::new(EndCause::Completed));
         assert_eq!(looking.looked.load(Ordering::Relaxed), 2);
@@ -485,7 +485,7 @@ mod tests {
         let mut events = hub.subscribe();
         let waiting = tokio::spawn(async move { events.next().await });
         tokio::task::yield_now().await;
-        hub.publish(|| Event::Paused);
+        hub.publish(Event::Paused);
         assert!(waiting.await.unwrap().is_some());
     }
 }

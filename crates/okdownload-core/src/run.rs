@@ -156,7 +156,7 @@ impl Run {
 
     async fn wait(&self, block: usize, wait: Duration, error: Error) -> Result<()> {
         tracing::debug!(block, ?wait, %error, "trying again");
-        self.hub.publish(|| Event::Retry { block, wait, error });
+        self.hub.publish(Event::Retry { block, wait, error });
         self.or_stop(tokio::time::sleep(wait)).await
     }
 }
