@@ -8,10 +8,10 @@ use std::os::unix::fs::FileExt;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use common::{MIB, Place, assert_content, tagged};
+use common::{MIB, Place, assert_content, run_to, tagged};
 use okdownload::prelude::*;
 use okdownload::{Digest, DigestAlgorithm, ResumeFailedCause};
-use okdownload_testkit::server::{Body, Gate, Reply, Resource};
+use okdownload_testkit::server::{Body, Reply, Resource};
 use sha2::{Digest as _, Sha256};
 
 const SIZE: u64 = 5 * MIB;
@@ -84,11 +84,9 @@ async fn a_part_that_somebody_changed_is_fetched_anew_once() {
     let place = Place::new().await;
     let body = Body::pattern(5, SIZE);
     place.server.serve("/a", tagged(body.clone()).header("repr-digest", field(&body)));
-    place.server.script("/a", [Reply::resource().gate_after(SIZE / 2, &Gate::new())]);
     let task = place.task("/a", "a").connection_count(NonZeroU32::MIN).build().unwrap();
     let ok = place.engine();
-    let handle = ok.task(task.clone()).enqueue();
-    handle.progress().wait_for(|progress| progress.written == SIZE / 2).await.unwrap();
+    let handle = run_to(&place, &ok, task.clone(), SIZE / 2).await;
     handle.cancel();
     handle.wait().await;
     let part = std::fs::OpenOptions::new().write(true).open(place.path("a.okdownload")).unwrap();
@@ -110,11 +108,9 @@ async fn the_digest_of_an_error_is_not_the_files() {
     let place = Place::new().await;
     let (body, error) = (Body::pattern(6, SIZE), Body::bytes("no ranges today"));
     place.server.serve("/a", tagged(body.clone()));
-    place.server.script("/a", [Reply::resource().gate_after(SIZE / 2, &Gate::new())]);
     let task = place.task("/a", "a").connection_count(NonZeroU32::MIN).build().unwrap();
     let ok = place.engine();
-    let handle = ok.task(task.clone()).enqueue();
-    handle.progress().wait_for(|progress| progress.written == SIZE / 2).await.unwrap();
+    let handle = run_to(&place, &ok, task.clone(), SIZE / 2).await;
     handle.cancel();
     handle.wait().await;
     place.server.script("/a", [Reply::status(416).header("repr-digest", field(&error))]);

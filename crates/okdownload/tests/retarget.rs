@@ -5,10 +5,10 @@ mod common;
 
 use std::num::NonZeroU32;
 
-use common::{MIB, Place, assert_content, tagged};
+use common::{MIB, Place, assert_content, run_to, tagged};
 use okdownload::prelude::*;
 use okdownload::{DownloadTaskBuilder, ResumeFailedCause};
-use okdownload_testkit::server::{Body, Gate, Reply};
+use okdownload_testkit::server::{Body, Reply};
 
 const SIZE: u64 = 12 * MIB;
 const HALF: u64 = SIZE / 2;
@@ -25,10 +25,7 @@ async fn run_to_half(
     body: &Body,
 ) -> okdownload::TaskHandle {
     place.server.serve("/a", tagged(body.clone()));
-    place.server.script("/a", [Reply::resource().gate_after(HALF, &Gate::new())]);
-    let handle = ok.task(task).enqueue();
-    handle.progress().wait_for(|progress| progress.written == HALF).await.unwrap();
-    handle
+    run_to(place, ok, task, HALF).await
 }
 
 async fn run(request: okdownload::TaskRequest) -> (TaskEnd, Option<ResumeFailedCause>) {
@@ -180,11 +177,9 @@ async fn a_get_does_not_go_on_with_the_bytes_of_a_post() {
     let place = Place::new().await;
     let (answer, body) = (Body::pattern(10, SIZE), Body::pattern(11, SIZE));
     place.server.serve("/a", tagged(answer).allow_method(http::Method::POST));
-    place.server.script("/a", [Reply::resource().gate_after(HALF, &Gate::new())]);
     let ok = place.engine();
     let post = one_connection(place.task("/a", "a").method(http::Method::POST));
-    let handle = ok.task(post).enqueue();
-    handle.progress().wait_for(|progress| progress.written == HALF).await.unwrap();
+    let handle = run_to(&place, &ok, post, HALF).await;
     // Not even while it runs, for it may be killed.
     let claimed: u64 = ok.unfinished().await.unwrap().iter().map(okdownload::BreakpointInfo::written).sum();
     assert_eq!(claimed, 0);
@@ -267,10 +262,8 @@ async fn targets_without_a_name_of_their_own_are_the_same_too() {
     // Renamed, because the name is taken.
     let other = Body::pattern(16, SIZE);
     place.server.serve("/b", tagged(other.clone()));
-    place.server.script("/b", [Reply::resource().gate_after(HALF, &Gate::new())]);
     let renamed = one_connection(place.task("/b", "a").on_exists(OnExists::Rename));
-    let handle = ok.task(renamed).enqueue();
-    handle.progress().wait_for(|progress| progress.written == HALF).await.unwrap();
+    let handle = run_to(&place, &ok, renamed, HALF).await;
     place.server.serve("/c", tagged(other.clone()));
     let new = handle.task().to_builder().url(place.server.url("/c")).build().unwrap();
     let (end, _) = run(handle.retarget(new).await.unwrap()).await;

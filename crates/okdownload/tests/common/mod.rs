@@ -10,7 +10,7 @@ use std::time::Duration;
 use okdownload::prelude::*;
 use okdownload::store::SqliteStore;
 use okdownload::{OkDownloadBuilder, Timeouts};
-use okdownload_testkit::server::{Body, Resource, Server};
+use okdownload_testkit::server::{Body, Gate, Reply, Resource, Server};
 use tempfile::TempDir;
 
 pub(crate) const MIB: u64 = 1 << 20;
@@ -49,6 +49,14 @@ impl Place {
     pub(crate) fn files(&self) -> Vec<String> {
         names(&self.path(""))
     }
+}
+
+/// Enqueues a task of one connection, whose response stops after this many bytes; they are there, and it runs on.
+pub(crate) async fn run_to(place: &Place, ok: &OkDownload, task: DownloadTask, bytes: u64) -> TaskHandle {
+    place.server.script(task.url().path(), [Reply::resource().gate_after(bytes, &Gate::new())]);
+    let handle = ok.task(task).enqueue();
+    handle.progress().wait_for(|progress| progress.written == bytes).await.unwrap();
+    handle
 }
 
 pub(crate) fn names(directory: &Path) -> Vec<String> {
