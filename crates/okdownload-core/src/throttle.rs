@@ -29,9 +29,10 @@ type Limiter =
 
 /// Limits bytes a second, for one task or for a whole engine. Can be changed while it works.
 ///
-/// Bytes are bought in bursts; who passes takes of what was bought last. Who finds too little waits for the next burst,
-/// and all others stand in line behind him: a limit wakes up at most 20 times a second, however many connections share
-/// it and however small the pieces are that they bring.
+/// Bytes are bought in bursts; who passes takes of what was bought last. Who finds nothing waits for the next burst, and
+/// all others stand in line behind him: a limit wakes up at most 20 times a second, however many connections share it and
+/// however small the pieces are that they bring. Who needs more than one burst goes to the end of the line for each: a
+/// piece that was small before the limit was lowered must not keep the others waiting until it is through.
 #[derive(Debug, Default)]
 pub(crate) struct Throttle {
     gate: Mutex<Option<Arc<Gate>>>,
@@ -40,6 +41,7 @@ pub(crate) struct Throttle {
 
 #[derive(Debug)]
 struct Gate {
+    bytes_per_second: NonZeroU64,
     limiter: Limiter,
     /// How many bytes the limiter counts as one: high rates are counted in KiB, for it counts in whole nanoseconds.
     unit: u64,
@@ -59,7 +61,7 @@ impl Gate {
         // Room for two, so that nothing is lost by who comes a little late.
         let quota = Quota::per_second(rate).allow_burst(burst.saturating_add(burst.get()));
         let limiter = RateLimiter::direct_with_clock(quota, TokioClock);
-        Self { limiter, unit, burst, bought: Mutex::new(0) }
+        Self { bytes_per_second, limiter, unit, burst, bought: Mutex::new(0) }
     }
 
     fn burst_bytes(&self) -> u64 {
@@ -72,6 +74,12 @@ impl Gate {
         let taken = wanted.min(*bought);
         *bought -= taken;
         wanted - taken
+    }
+
+    /// Does without what may pass at once in the beginning: who changes a limit often would lift it by that.
+    fn spend_start(&self) {
+        // There is room for two bursts, and nothing was bought.
+        while self.limiter.check_n(self.burst).is_ok_and(|bought| bought.is_ok()) {}
     }
 
     /// Buys one burst, or says how long that has to wait.
@@ -99,7 +107,15 @@ impl Throttle {
 
     /// Sets another limit; `None` lifts it.
     pub(crate) fn set(&self, bytes_per_second: Option<NonZeroU64>) {
-        *lock(&self.gate) = bytes_per_second.map(Gate::new).map(Arc::new);
+        let mut gate = lock(&self.gate);
+        if gate.as_ref().map(|gate| gate.bytes_per_second) == bytes_per_second {
+            return;
+        }
+        let next = bytes_per_second.map(Gate::new);
+        if let (Some(next), true) = (&next, gate.is_some()) {
+            next.spend_start();
+        }
+        *gate = next.map(Arc::new);
     }
 
     fn gate(&self) -> Option<Arc<Gate>> {
@@ -108,17 +124,25 @@ impl Throttle {
 
     /// Waits until this many bytes may have passed.
     pub(crate) async fn pass(&self, bytes: u64) {
-        let _turn = self.turn.lock().await;
         let mut left = bytes;
+        while left > 0 {
+            let _turn = self.turn.lock().await;
+            left = self.pass_some(left).await;
+        }
+    }
+
+    /// Waits until some of these bytes may have passed, and returns how many are left.
+    async fn pass_some(&self, bytes: u64) -> u64 {
         while let Some(gate) = self.gate() {
-            left = gate.take(left);
-            if left == 0 {
-                return;
+            let left = gate.take(bytes);
+            if left < bytes {
+                return left;
             }
             if let Some(wait) = gate.buy() {
                 tokio::time::sleep(wait.clamp(Duration::from_millis(1), LONGEST_WAIT)).await;
             }
         }
+        0
     }
 
     /// The most bytes that should pass at once, if there is a limit.
@@ -231,7 +255,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_change_takes_effect_within_a_second() {
         let throttle = Arc::new(Throttle::new(rate(10_000)));
-        let traffic = Traffic::start(&throttle, 4, 500);
+        let traffic = Traffic::start(&throttle, 4, 100);
         for limit in [10_000, 1_000_000, 500, 2_000_000, 100_000] {
             throttle.set(rate(limit));
             tokio::time::sleep(Duration::from_secs(1)).await;
@@ -252,6 +276,41 @@ mod tests {
             throttle.set(lifted);
             waiting.await.unwrap();
             assert!(changed.elapsed() < Duration::from_secs(1), "{:?}", changed.elapsed());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_piece_from_before_a_lower_limit_is_in_nobodys_way() {
+        let throttle = Arc::new(Throttle::new(rate(100 << 20)));
+        let large = throttle.clone();
+        let large = tokio::spawn(async move {
+            for _ in 0..2 {
+                large.pass(100 << 20).await;
+            }
+        });
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        throttle.set(rate(10_000));
+        let start = Instant::now();
+        throttle.pass(10_000).await;
+        assert!(start.elapsed() < Duration::from_millis(2500), "{:?}", start.elapsed());
+        assert!(!large.is_finished());
+        large.abort();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_sets_a_limit_all_the_time_does_not_lift_it() {
+        for limits in [[10_000, 10_000], [10_000, 10_001]] {
+            let throttle = Arc::new(Throttle::new(rate(limits[0])));
+            let traffic = Traffic::start(&throttle, 2, 500);
+            for _ in 0..100 {
+                for limit in limits {
+                    throttle.set(rate(limit));
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+            }
+            let passed = *lock(&traffic.bytes);
+            assert!(passed <= 105_000, "{limits:?}: {passed} bytes in 10 s");
+            assert!(limits[0] != limits[1] || passed >= 95_000, "{passed}");
         }
     }
 
