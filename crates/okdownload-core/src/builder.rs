@@ -23,7 +23,6 @@ use crate::engine::{Engine, OkDownload, Parts};
 use crate::order::Recorder;
 use crate::runtime::Home;
 use crate::throttle::Throttle;
-use crate::turns::Turns;
 
 /// Takes the parts of an engine, or their defaults.
 #[derive(Debug, Clone)]
@@ -214,7 +213,6 @@ impl OkDownloadBuilder {
             throttle: Arc::new(Throttle::new(self.rate_limit)),
             random: Mutex::new(self.seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed)),
             spawned: TaskTracker::new(),
-            turns: Turns::default(),
             ticking: Mutex::default(),
             settings,
             monitor: Mutex::new(self.monitor),

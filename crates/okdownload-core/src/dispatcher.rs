@@ -17,6 +17,7 @@ use okdownload_types::{EndCause, Error, ErrorKind, Location, Result, TaskEnd, Ta
 use tokio_util::sync::CancellationToken;
 
 use crate::entry::Entry;
+use crate::turns::{Turn as Telling, Turns};
 use line::{Host, Lines, Turn};
 
 #[derive(Debug)]
@@ -35,6 +36,8 @@ struct State {
     running: usize,
     limit: NonZeroUsize,
     arrivals: u64,
+    /// Who tells listeners before whom, decided at the same moment as who comes before whom.
+    tellings: Turns,
     closed: bool,
 }
 
@@ -56,6 +59,8 @@ struct Slot {
     claims: Vec<Place>,
     /// The run that has to be over first. Few have one, and there may be very many.
     behind: Option<Box<TaskId>>,
+    /// Whether it has its turn to tell listeners: it takes one only.
+    tells: bool,
 }
 
 #[derive(Debug)]
@@ -100,8 +105,8 @@ pub(crate) enum Admission {
 pub(crate) enum Refusal {
     /// This one is here already.
     SameTask(Arc<Entry>),
-    /// It ends like that.
-    Ends(TaskEnd),
+    /// It ends like that, and tells so in this turn.
+    Ends(TaskEnd, Telling),
 }
 
 /// Where a task is, for those who ask.
@@ -119,8 +124,8 @@ pub enum TaskState {
 /// What is to be done about tasks that are to end.
 #[derive(Debug, Default)]
 pub(crate) struct Canceled {
-    /// These had not begun, or were paused: they end now.
-    pub(crate) end_now: Vec<Arc<Entry>>,
+    /// These had not begun, or were paused: they end now, and tell so in this turn.
+    pub(crate) end_now: Vec<(Arc<Entry>, Telling)>,
     /// How many run, and were told to stop.
     pub(crate) stopping: usize,
 }
@@ -142,6 +147,7 @@ impl Dispatcher {
             running: 0,
             limit,
             arrivals: 0,
+            tellings: Turns::default(),
             closed: false,
         }))
     }
@@ -157,8 +163,8 @@ impl Dispatcher {
         entries.iter().filter_map(refusal).collect()
     }
 
-    /// The next task that may run, and its stop signal.
-    pub(crate) fn next(&self) -> Option<(Arc<Entry>, CancellationToken)> {
+    /// The next task that may run, its stop signal, and its turn to tell listeners.
+    pub(crate) fn next(&self) -> Option<(Arc<Entry>, CancellationToken, Telling)> {
         let mut state = self.state();
         let id = match state.at_once.pop_first() {
             Some((_, id)) => id,
@@ -172,7 +178,8 @@ impl Dispatcher {
         let stop = CancellationToken::new();
         let slot = state.slots.get_mut(&id)?;
         slot.phase = Phase::Running { stop: stop.clone(), after: After::End };
-        Some((slot.entry.clone(), stop))
+        let entry = slot.entry.clone();
+        Some((entry, stop, state.telling(id)))
     }
 
     /// A run is over. `stopped`: before its end, because it was told to. Returns whether the task ends with it; else it
@@ -244,23 +251,24 @@ impl Dispatcher {
         state.cancel(ids)
     }
 
-    /// Stops a task so that it can be resumed. Returns whether it paused now; a running one does when its run is over.
-    pub(crate) fn pause(&self, entry: &Arc<Entry>) -> bool {
+    /// Stops a task so that it can be resumed. Returns its turn to tell so if it paused now; a running one does when its
+    /// run is over.
+    pub(crate) fn pause(&self, entry: &Arc<Entry>) -> Option<Telling> {
         let mut state = self.state();
         let id = entry.task.id();
-        let Some(slot) = state.own_slot(entry) else { return false };
+        let slot = state.own_slot(entry)?;
         match &mut slot.phase {
             Phase::Waiting => {
                 slot.phase = Phase::Paused;
                 state.step_out(id);
-                true
+                Some(state.telling(id))
             }
             Phase::Running { stop, after } => {
                 *after = After::Pause;
                 stop.cancel();
-                false
+                None
             }
-            Phase::Paused => false,
+            Phase::Paused => None,
         }
     }
 
@@ -316,6 +324,11 @@ impl Dispatcher {
         leaving.filter(|leaving| Arc::ptr_eq(&leaving.entry, entry)).map(|_| TaskState::Running)
     }
 
+    /// All listeners of a task of this id have heard its end.
+    pub(crate) fn told(&self, id: TaskId) {
+        self.state().tellings.tidy(id);
+    }
+
     /// Takes no more tasks in.
     pub(crate) fn close(&self) {
         self.state().closed = true;
@@ -342,7 +355,7 @@ impl State {
         let id = entry.task.id();
         if self.closed {
             let error = Error::misuse("the engine was shut down", "build another one");
-            return Err(Refusal::Ends(TaskEnd::failed(error)));
+            return Err(Refusal::Ends(TaskEnd::failed(error), self.tellings.take(id)));
         }
         if let Some(slot) = self.slots.get(&id) {
             return Err(Refusal::SameTask(slot.entry.clone()));
@@ -351,7 +364,7 @@ impl State {
         let place = named.map(place_at);
         let owner = place.as_ref().and_then(|place| self.places.get(place)).copied();
         if let (Some(named), true) = (named, owner.is_some_and(|owner| self.slots.contains_key(&owner))) {
-            return Err(Refusal::Ends(TaskEnd::failed(busy(named))));
+            return Err(Refusal::Ends(TaskEnd::failed(busy(named)), self.tellings.take(id)));
         }
         let behind = owner.or(self.leaving.contains_key(&id).then_some(id));
         if let Some(leaving) = behind.and_then(|behind| self.leaving.get_mut(&behind)) {
@@ -370,6 +383,7 @@ impl State {
             counts: how != Admission::AtOnce,
             claims: Vec::new(),
             behind: behind.map(Box::new),
+            tells: false,
         };
         self.slots.insert(id, slot);
         self.line_up(id);
@@ -426,10 +440,18 @@ impl State {
             if self.leave(id) {
                 canceled.stopping += 1;
             } else {
-                canceled.end_now.extend(self.remove(id).map(|slot| slot.entry));
+                let telling = self.telling(id);
+                canceled.end_now.extend(self.remove(id).map(|slot| (slot.entry, telling)));
             }
         }
         canceled
+    }
+
+    /// A task's turn to tell listeners, when something of it is to be told for the first time. It comes behind all that
+    /// is told of an equal one which was here before.
+    fn telling(&mut self, id: TaskId) -> Telling {
+        let has_one = self.slots.get_mut(&id).is_none_or(|slot| std::mem::replace(&mut slot.tells, true));
+        if has_one { Telling::default() } else { self.tellings.take(id) }
     }
 
     /// Tells a running task to end. Returns whether it was running.

@@ -30,7 +30,7 @@ use crate::run::Run;
 use crate::runtime::Home;
 use crate::sync::lock;
 use crate::throttle::Throttle;
-use crate::turns::{Turn, Turns};
+use crate::turns::Turn;
 
 /// A download engine. Cheap to clone: clones share everything. A program may have as many engines as it likes.
 ///
@@ -63,8 +63,6 @@ pub(crate) struct Engine {
     pub(crate) random: Mutex<fastrand::Rng>,
     /// Everything that was spawned and must be waited for.
     pub(crate) spawned: TaskTracker,
-    /// Lets the listeners of a task hear nothing before those of an equal one, which it comes behind, have heard all.
-    pub(crate) turns: Turns,
     pub(crate) ticking: Mutex<Option<AbortHandle>>,
     pub(crate) settings: OkDownloadBuilder,
 }
@@ -264,30 +262,18 @@ impl Engine {
     }
 
     /// Begins to call those who listen, if that has not begun yet: before the first event is published. They are called
-    /// when all of an equal task that leaves is told.
-    fn listen(&self, entry: &Entry, monitor: Option<Arc<dyn Monitor>>) {
-        self.listen_in(entry, monitor, || Some(self.turns.take(entry.task.id())));
-    }
-
-    /// The same, at once: for who shares a task that is here, or is refused because of it.
-    fn listen_at_once(&self, entry: &Entry, monitor: Option<Arc<dyn Monitor>>) {
-        self.listen_in(entry, monitor, || None);
-    }
-
-    fn listen_in(&self, entry: &Entry, monitor: Option<Arc<dyn Monitor>>, turn: impl Fn() -> Option<Turn>) {
+    /// from their turn on, when all of an equal task that leaves is told.
+    fn listen(&self, entry: &Entry, monitor: Option<Arc<dyn Monitor>>, turn: Turn) {
         let mut listening = lock(&entry.listening);
         let Listening::Waiting(listeners) = &mut *listening else { return };
         let monitor = monitor.map(|monitor| Arc::new(MonitorListener(monitor)) as Arc<dyn DownloadListener>);
         let listeners: Vec<_> = monitor.into_iter().chain(std::mem::take(listeners)).collect();
-        let turn = if listeners.is_empty() { None } else { turn() };
         let deliveries = listeners.into_iter().filter_map(|listener| {
             let delivery =
                 deliver(self.parts.executor.clone(), entry.task.clone(), listener, entry.hub().subscribe());
             let mut turn = turn.clone();
             self.spawn(async move {
-                if let Some(turn) = &mut turn {
-                    turn.begins().await;
-                }
+                turn.begins().await;
                 delivery.await;
             })
         });
@@ -306,26 +292,28 @@ impl Engine {
 
     /// Tells a task's end. The engine lives until its listeners have heard it, even if nobody else holds it.
     pub(crate) fn end(self: &Arc<Self>, entry: &Entry, end: TaskEnd) {
-        self.listen(entry, self.monitor());
+        // Of one that was never taken in. An equal one may be here, whose end nobody knows: it has no turn.
+        self.listen(entry, self.monitor(), Turn::default());
         entry.hub().finish(end);
         let told = std::mem::replace(&mut *lock(&entry.listening), Listening::Told(Vec::new()));
-        let Listening::Told(deliveries) = told else { return };
-        if !deliveries.is_empty() {
-            let (engine, id) = (self.clone(), entry.task.id());
-            self.spawn(async move {
-                for delivery in deliveries {
-                    if let Err(error) = delivery.await {
-                        tracing::error!(%error, "a listener missed its end");
-                    }
-                }
-                engine.turns.tidy(id);
-            });
+        let (Listening::Told(deliveries), id) = (told, entry.task.id()) else { return };
+        if deliveries.is_empty() {
+            return self.dispatcher.told(id);
         }
+        let engine = self.clone();
+        self.spawn(async move {
+            for delivery in deliveries {
+                if let Err(error) = delivery.await {
+                    tracing::error!(%error, "a listener missed its end");
+                }
+            }
+            engine.dispatcher.told(id);
+        });
     }
 
-    /// Ends a task that has never been taken in. An equal one may be here, whose end nobody knows.
-    pub(crate) fn refuse(self: &Arc<Self>, entry: &Entry, end: TaskEnd) {
-        self.listen_at_once(entry, self.monitor());
+    /// Tells a task's end in its turn.
+    fn end_in_turn(self: &Arc<Self>, entry: &Entry, end: TaskEnd, turn: Turn) {
+        self.listen(entry, self.monitor(), turn);
         self.end(entry, end);
     }
 
@@ -351,18 +339,18 @@ impl Engine {
                     self.join(&entry, &there);
                     joined.push((entry, there));
                 }
-                Refusal::SameTask(_) => self.refuse(&entry, same_task_busy()),
-                Refusal::Ends(end) => later.push((entry, end)),
+                Refusal::SameTask(_) => self.end(&entry, same_task_busy()),
+                Refusal::Ends(end, turn) => later.push((entry, end, turn)),
             }
         }
-        later.into_iter().for_each(|(entry, end)| self.end(&entry, end));
+        later.into_iter().for_each(|(entry, end, turn)| self.end_in_turn(&entry, end, turn));
         self.pump();
         joined
     }
 
     /// Hands all that happens to a task on to those who listen to another one. The monitor has heard it already.
     fn join(self: &Arc<Self>, entry: &Arc<Entry>, there: &Arc<Entry>) {
-        self.listen_at_once(entry, None);
+        self.listen(entry, None, Turn::default());
         let mut events = there.hub().subscribe_midway();
         // A paused task must not keep its engine alive.
         let (engine, entry) = (Arc::downgrade(self), entry.clone());
@@ -387,9 +375,8 @@ impl Engine {
 
     /// Starts all that may run.
     pub(crate) fn pump(self: &Arc<Self>) {
-        while let Some((entry, stop)) = self.dispatcher.next() {
-            // Before anybody can have it leave: its listeners come before those of whoever is behind it.
-            self.listen(&entry, self.monitor());
+        while let Some((entry, stop, turn)) = self.dispatcher.next() {
+            self.listen(&entry, self.monitor(), turn);
             self.spawn(self.clone().drive(entry, stop));
         }
     }
@@ -397,15 +384,15 @@ impl Engine {
     /// Does what is to be done about tasks that are to end. Returns how many they are.
     pub(crate) fn cancel(self: &Arc<Self>, canceled: Canceled) -> usize {
         let count = canceled.count();
-        for entry in canceled.end_now {
-            self.end(&entry, TaskEnd::new(EndCause::Canceled));
+        for (entry, turn) in canceled.end_now {
+            self.end_in_turn(&entry, TaskEnd::new(EndCause::Canceled), turn);
         }
         count
     }
 
     pub(crate) fn pause(&self, entry: &Arc<Entry>) {
-        if self.dispatcher.pause(entry) {
-            self.listen(entry, self.monitor());
+        if let Some(turn) = self.dispatcher.pause(entry) {
+            self.listen(entry, self.monitor(), turn);
             entry.hub().publish(Event::Paused);
         }
     }

@@ -1,4 +1,5 @@
 use super::*;
+use futures_util::FutureExt;
 use okdownload_types::{DownloadTask, Target};
 
 fn count(count: usize) -> NonZeroUsize {
@@ -27,7 +28,7 @@ fn refusal(dispatcher: &Dispatcher, entry: &Arc<Entry>, how: Admission) -> Optio
 
 /// Whether it is refused because its file is.
 fn is_file_busy(refusal: Option<Refusal>) -> bool {
-    matches!(refusal, Some(Refusal::Ends(end)) if end.cause == EndCause::FileBusy)
+    matches!(refusal, Some(Refusal::Ends(end, _)) if end.cause == EndCause::FileBusy)
 }
 
 fn ids<const N: usize>(entries: [&Arc<Entry>; N]) -> Vec<TaskId> {
@@ -35,7 +36,7 @@ fn ids<const N: usize>(entries: [&Arc<Entry>; N]) -> Vec<TaskId> {
 }
 
 fn started(dispatcher: &Dispatcher) -> Vec<TaskId> {
-    std::iter::from_fn(|| dispatcher.next()).map(|(entry, _)| entry.task.id()).collect()
+    std::iter::from_fn(|| dispatcher.next()).map(|(entry, ..)| entry.task.id()).collect()
 }
 
 #[test]
@@ -91,8 +92,8 @@ fn pause_and_resume() {
     let id = a.task.id();
     assert_eq!(started(&dispatcher), ids([&a]));
     // A waiting one pauses at once, a running one when its run is over.
-    assert!(dispatcher.pause(&b));
-    assert!(!dispatcher.pause(&a));
+    assert!(dispatcher.pause(&b).is_some());
+    assert!(dispatcher.pause(&a).is_none());
     assert!(!dispatcher.finished(id, true));
     assert_eq!(dispatcher.task_state(id), Some(TaskState::Paused));
     assert_eq!(started(&dispatcher), []);
@@ -129,7 +130,7 @@ fn cancel_wins_over_pause() {
     assert_eq!(dispatcher.cancel(b.task.id()).count(), 0);
     assert_eq!(dispatcher.cancel(a.task.id()).stopping, 1);
     assert_eq!(dispatcher.cancel(a.task.id()).count(), 0);
-    assert!(!dispatcher.pause(&a));
+    assert!(dispatcher.pause(&a).is_none());
     dispatcher.resume(&a);
     assert!(dispatcher.finished(a.task.id(), true));
 }
@@ -160,6 +161,54 @@ fn who_leaves_is_in_nobodys_way_but_is_waited_for() {
     assert!(refusal(&dispatcher, &third, Admission::Waiting).is_none());
 }
 
+/// Whether this turn has begun.
+fn is_on(telling: &mut Telling) -> bool {
+    telling.begins().now_or_never().is_some()
+}
+
+#[test]
+fn who_comes_behind_an_equal_task_tells_behind_it_however_that_one_left() {
+    let leave: [fn(&Dispatcher, &Arc<Entry>) -> Telling; 3] = [
+        |dispatcher, a| dispatcher.cancel(a.task.id()).end_now.pop().unwrap().1,
+        |dispatcher, _| dispatcher.cancel_all().end_now.pop().unwrap().1,
+        |dispatcher, a| {
+            let telling = dispatcher.pause(a).unwrap();
+            assert!(is_on(&mut dispatcher.cancel(a.task.id()).end_now.pop().unwrap().1));
+            telling
+        },
+    ];
+    for leave in leave {
+        let dispatcher = dispatcher(1);
+        let first = admit(&dispatcher, "a", 0);
+        let mut told_first = leave(&dispatcher, &first);
+        // The next one is here and runs before anything of the first is told.
+        admit(&dispatcher, "a", 0);
+        let mut told_next = dispatcher.next().unwrap().2;
+        assert!(is_on(&mut told_first) && !is_on(&mut told_next));
+        drop(told_first);
+        assert!(is_on(&mut told_next));
+    }
+}
+
+#[test]
+fn a_task_has_one_turn_to_tell_however_often_it_runs() {
+    let dispatcher = dispatcher(1);
+    let a = admit(&dispatcher, "a", 0);
+    let first = dispatcher.next().unwrap().2;
+    dispatcher.pause(&a);
+    dispatcher.resume(&a);
+    assert!(!dispatcher.finished(a.task.id(), true));
+    assert!(is_on(&mut dispatcher.next().unwrap().2));
+    // Who comes behind it waits for what began with the first run.
+    dispatcher.cancel(a.task.id());
+    admit(&dispatcher, "a", 0);
+    assert!(dispatcher.finished(a.task.id(), true));
+    let mut next = dispatcher.next().unwrap().2;
+    assert!(!is_on(&mut next));
+    drop(first);
+    assert!(is_on(&mut next));
+}
+
 #[test]
 fn executed_tasks_do_not_count() {
     let dispatcher = dispatcher(1);
@@ -182,7 +231,7 @@ fn closed_is_closed() {
     dispatcher.close();
     assert!(matches!(
         refusal(&dispatcher, &entry("a", 0), Admission::Waiting),
-        Some(Refusal::Ends(end)) if end.cause == EndCause::Error
+        Some(Refusal::Ends(end, _)) if end.cause == EndCause::Error
     ));
 }
 

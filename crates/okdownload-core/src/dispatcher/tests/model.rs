@@ -189,7 +189,7 @@ impl Play {
     fn pump(&mut self) {
         loop {
             let expected = self.model.next();
-            let next = self.dispatcher.next().map(|(entry, _)| entry.task.id());
+            let next = self.dispatcher.next().map(|(entry, ..)| entry.task.id());
             assert_eq!(next, expected.map(|task| self.entries[task].task.id()));
             let Some(task) = expected else { return };
             self.model.at[task] = At::Running { pausing: false, again: false };
