@@ -1,9 +1,10 @@
 //! A task on its way into an engine, with what is only its own.
 
+use std::any::TypeId;
 use std::sync::Arc;
 
 use okdownload_connection::ConnectionFactory;
-use okdownload_monitor::DownloadListener;
+use okdownload_monitor::{DownloadListener, NoListener};
 use okdownload_output::OutputStreamFactory;
 use okdownload_strategy::{DownloadStrategy, ProcessFileStrategy};
 use okdownload_types::{DownloadTask, Result, Target, TaskEnd};
@@ -34,7 +35,11 @@ impl TaskRequest {
     }
 
     /// Adds a listener.
-    pub fn listener(self, listener: impl DownloadListener) -> Self {
+    pub fn listener<L: DownloadListener>(self, listener: L) -> Self {
+        // Nobody need be woken to hear nothing.
+        if [TypeId::of::<NoListener>(), TypeId::of::<Arc<NoListener>>()].contains(&TypeId::of::<L>()) {
+            return self;
+        }
         if let Listening::Waiting(listeners) = &mut *lock(&self.entry.listening) {
             // Few tasks have more than one.
             listeners.reserve_exact(1);
@@ -125,7 +130,7 @@ impl TaskRequest {
     /// Ends without having been taken in by anybody.
     pub(crate) fn refuse(self, end: TaskEnd) -> TaskHandle {
         let entry = Arc::new(self.entry);
-        self.engine.refuse(&entry, end);
+        self.engine.end(&entry, end);
         TaskHandle::new(self.engine, entry)
     }
 

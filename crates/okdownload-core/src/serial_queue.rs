@@ -16,7 +16,8 @@ use crate::sync::lock;
 /// share everything.
 ///
 /// All tasks are in the engine from the beginning, paused until it is their turn; so each has its handle, and nobody
-/// else can take its file meanwhile. The one that runs counts against the engine's limits like any other.
+/// else can take its file meanwhile. The one that runs counts against the engine's limits like any other. A task that is
+/// cancelled while it waits ends at once; the queue passes it over when its turn comes.
 ///
 /// Dropping the queue changes nothing: its tasks go on. [`shutdown`](DownloadSerialQueue::shutdown) ends it; a queue that
 /// was dropped while it was paused ends with its engine.

@@ -118,6 +118,8 @@ impl OkDownload {
     /// to be enqueued: what a program does after it was started again. Beside each that can't be made stands why: it
     /// [needs credentials](BreakpointInfo::needs_credentials), which are not kept, or its record does not tell enough.
     ///
+    /// Listeners, strategies, layers and tags are the program's code and are not kept: add them to the requests again.
+    ///
     /// # Errors
     /// If the store can't be read.
     pub async fn restart(&self) -> Result<Vec<(BreakpointInfo, Result<TaskRequest>)>> {

@@ -157,7 +157,8 @@ pub trait DownloadStore: Debug + Send + Sync + 'static {
     /// If the store can't be read.
     async fn completed(&self) -> Result<Vec<CompletionRecord>>;
 
-    /// Under which name the response to this URL was last kept.
+    /// Under which name the response to this URL was last kept. For programs and strategies: the engine itself neither
+    /// asks nor says so, it finds a file that a response named by the task's records.
     ///
     /// # Errors
     /// If the store can't be read.

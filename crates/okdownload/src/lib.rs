@@ -35,7 +35,8 @@
 //!
 //! - For an engine, wrap the factory that the builder is given:
 //!   [`connection_factory`](OkDownloadBuilder::connection_factory),
-//!   [`output_stream_factory`](OkDownloadBuilder::output_stream_factory).
+//!   [`output_stream_factory`](OkDownloadBuilder::output_stream_factory). There is no default to wrap there, so name
+//!   the backend: `Signing(ReqwestConnectionFactory::new())`.
 //! - For a task, add it to the request: [`TaskRequest::layer`], [`TaskRequest::output_layer`].
 //!
 //! A task's layers are around the engine's, and the one added last is the outermost. The engine's own steps are around

@@ -68,6 +68,58 @@ async fn every_cause_of_an_end_is_reached() {
     }
 }
 
+#[tokio::test]
+async fn whatever_ends_a_run_but_its_completion_leaves_the_breakpoint() {
+    for cause in EndCause::ALL.iter().filter(|cause| **cause != EndCause::Completed) {
+        let place = Place::new().await;
+        let task = one_connection(&place);
+        if *cause == EndCause::PreAllocateFailed {
+            // This can only happen to one that begins.
+            place.engine().keep(&task).await.unwrap();
+            place.server.serve("/a", tagged(Body::pattern(1, 1 << 60)));
+        } else {
+            half(&place, tagged(Body::pattern(1, SIZE))).await;
+        }
+        let ok = place.engine();
+        let before = ok.breakpoint(&task).await.unwrap().unwrap();
+        let (locked, gate) = (lock_part(&place), Gate::new());
+        let run = || ok.task(task.clone()).enqueue();
+        let running = async || {
+            place.server.script("/a", [Reply::resource().gate_after(0, &gate)]);
+            let running = run();
+            gate.reached().await;
+            running
+        };
+        let end = match cause {
+            EndCause::FileBusy => run().await,
+            EndCause::Error => {
+                drop(locked);
+                place.server.script("/a", [Reply::status(404)]);
+                run().await
+            }
+            EndCause::SameTaskBusy | EndCause::Canceled => {
+                drop(locked);
+                let running = running().await;
+                let refused = run().await;
+                running.cancel();
+                let canceled = running.await;
+                if *cause == EndCause::Canceled { canceled } else { refused }
+            }
+            _ => run().await,
+        };
+        assert_eq!(end.cause, *cause, "{:?}", end.error);
+        let after = ok.breakpoint(&task).await.unwrap().unwrap();
+        assert_eq!((after.written(), after.blocks.is_empty()), (before.written(), before.blocks.is_empty()));
+    }
+}
+
+/// The part, locked as another process would; nothing if there is none.
+fn lock_part(place: &Place) -> Option<std::fs::File> {
+    let part = std::fs::File::options().write(true).open(place.path("a.okdownload")).ok()?;
+    part.try_lock().unwrap();
+    Some(part)
+}
+
 /// Files that can't be gone on with.
 #[derive(Debug)]
 struct NotResumable(Arc<dyn OutputStreamFactory>);
