@@ -398,7 +398,7 @@ impl Call<'_> {
     /// then may anybody say that it is complete.
     async fn finish(&mut self, known: &Known, transfer: &Transfer) -> Result<Attempt> {
         if self.run.is_recorded()
-            && let Err(error) = self.env.recorder.record().await
+            && let Err(error) = self.env.recorder.record().await.and(transfer.ledger.recorded())
         {
             return self.leave(transfer, error).await;
         }

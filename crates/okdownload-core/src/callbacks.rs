@@ -18,7 +18,7 @@ pub type Callback = Box<dyn FnOnce() + Send>;
 /// Calls listeners, for instance on the thread of a user interface.
 pub trait CallbackExecutor: Debug + Send + Sync + 'static {
     /// Runs the callback, now or soon, on any thread. The next one for the same listener comes only after it has run,
-    /// or was dropped.
+    /// or was dropped. A panic is caught and logged, and the callback counts as dropped.
     fn execute(&self, callback: Callback);
 }
 
@@ -61,6 +61,13 @@ impl Drop for OwnExecutor {
     }
 }
 
+/// Has a callback called. An executor that panics loses it, and harms nobody else.
+pub(crate) fn call(executor: &dyn CallbackExecutor, callback: Callback) {
+    if catch_unwind(AssertUnwindSafe(|| executor.execute(callback))).is_err() {
+        tracing::error!("the callback executor panicked; a callback is lost");
+    }
+}
+
 /// Delivers all events of one task to one listener, one after the other.
 pub(crate) async fn deliver(
     executor: Arc<dyn CallbackExecutor>,
@@ -71,13 +78,16 @@ pub(crate) async fn deliver(
     while let Some(event) = events.next().await {
         let (done, finished) = oneshot::channel();
         let (task, listener) = (task.clone(), listener.clone());
-        executor.execute(Box::new(move || {
-            if catch_unwind(AssertUnwindSafe(|| listener.on_event(&task, &event))).is_err() {
-                tracing::error!(task = %task.id(), "a listener panicked");
-            }
-            // Nobody waits only if the engine is gone.
-            let _ = done.send(());
-        }));
+        call(
+            executor.as_ref(),
+            Box::new(move || {
+                if catch_unwind(AssertUnwindSafe(|| listener.on_event(&task, &event))).is_err() {
+                    tracing::error!(task = %task.id(), "a listener panicked");
+                }
+                // Nobody waits only if the engine is gone.
+                let _ = done.send(());
+            }),
+        );
         if finished.await.is_err() {
             tracing::debug!("a callback was dropped by its executor");
         }

@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex};
 use okdownload_monitor::{DownloadListener, Event, NoListener};
 use okdownload_types::{DownloadTask, Error, Result, TaskEnd, TaskId};
 
+use crate::callbacks::call;
 use crate::engine::OkDownload;
 use crate::handle::TaskHandle;
 use crate::request_builder::TaskRequest;
@@ -232,7 +233,7 @@ impl DownloadContext {
     fn tell_elsewhere(&self) {
         if self.context.tally.has_news() {
             let context = self.clone();
-            self.context.ok.executor().execute(Box::new(move || context.tell()));
+            call(self.context.ok.executor(), Box::new(move || context.tell()));
         }
     }
 }

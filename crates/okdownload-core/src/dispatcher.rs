@@ -4,7 +4,8 @@
 //! Whoever changes the state asks [`Dispatcher::next`] until it has nothing more, so no wake-up can be lost.
 //!
 //! A running task that is told to end *leaves*: it is in nobody's way any more. Who comes for the same task or file is
-//! taken in, and waits until its run is over.
+//! taken in, and waits until its run is over. (A place that only a response names can't be waited for: as long as
+//! somebody writes there, it is busy.)
 
 mod line;
 
@@ -59,8 +60,8 @@ struct Slot {
     claims: Vec<Place>,
     /// The run that has to be over first. Few have one, and there may be very many.
     behind: Option<Box<TaskId>>,
-    /// Whether it has its turn to tell listeners: it takes one only.
-    tells: bool,
+    /// Its turn to tell listeners, from when something is to be told.
+    telling: Option<Box<Telling>>,
 }
 
 #[derive(Debug)]
@@ -383,7 +384,7 @@ impl State {
             counts: how != Admission::AtOnce,
             claims: Vec::new(),
             behind: behind.map(Box::new),
-            tells: false,
+            telling: None,
         };
         self.slots.insert(id, slot);
         self.line_up(id);
@@ -447,11 +448,12 @@ impl State {
         canceled
     }
 
-    /// A task's turn to tell listeners, when something of it is to be told for the first time. It comes behind all that
-    /// is told of an equal one which was here before.
+    /// A task's turn to tell listeners, taken when something of it is to be told for the first time. It comes behind all
+    /// that is told of an equal one which was here before.
     fn telling(&mut self, id: TaskId) -> Telling {
-        let has_one = self.slots.get_mut(&id).is_none_or(|slot| std::mem::replace(&mut slot.tells, true));
-        if has_one { Telling::default() } else { self.tellings.take(id) }
+        let Some(slot) = self.slots.get_mut(&id) else { return Telling::default() };
+        let turn = slot.telling.get_or_insert_with(|| Box::new(self.tellings.take(id)));
+        turn.as_ref().clone()
     }
 
     /// Tells a running task to end. Returns whether it was running.

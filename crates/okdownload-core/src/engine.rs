@@ -22,7 +22,7 @@ use crate::builder::OkDownloadBuilder;
 use crate::call::{Call, Env, Figures};
 use crate::callbacks::{CallbackExecutor, MonitorListener, deliver};
 use crate::dispatcher::{Admission, Canceled, Dispatcher, Refusal, TaskState, same_task_busy};
-use crate::entry::{Entry, Listening};
+use crate::entry::Entry;
 use crate::handle::TaskHandle;
 use crate::order::Recorder;
 use crate::request_builder::TaskRequest;
@@ -81,8 +81,8 @@ impl OkDownload {
         OkDownloadBuilder::new()
     }
 
-    /// A builder with the parts and settings of this engine, to replace some of them. The new engine shares the parts,
-    /// but no task.
+    /// A builder with the parts and settings that this engine was built with, and its present monitor, to replace some
+    /// of them. Limits that were set since are not among them. The new engine shares the parts, but no task.
     pub fn to_builder(&self) -> OkDownloadBuilder {
         self.engine.settings.clone().with_parts(self.engine.parts.clone(), self.monitor())
     }
@@ -144,7 +144,7 @@ impl OkDownload {
 
     /// Ends the task of this id. Returns whether there was one that had not been told to end before.
     pub fn cancel(&self, id: TaskId) -> bool {
-        self.engine.cancel(self.engine.dispatcher.cancel(id)) > 0
+        self.engine.cancel(|dispatcher| dispatcher.cancel(id)) > 0
     }
 
     /// Ends these tasks, all at one moment: none of them starts because another one stops. Returns how many had not
@@ -152,12 +152,12 @@ impl OkDownload {
     pub fn cancel_each<'a>(&self, handles: impl IntoIterator<Item = &'a TaskHandle>) -> usize {
         // What is the caller's code must not run under the dispatcher's lock.
         let entries: Vec<_> = handles.into_iter().map(TaskHandle::entry).collect();
-        self.engine.cancel(self.engine.dispatcher.cancel_each(entries))
+        self.engine.cancel(|dispatcher| dispatcher.cancel_each(entries))
     }
 
     /// Ends all tasks, at one moment. Returns how many.
     pub fn cancel_all(&self) -> usize {
-        self.engine.cancel(self.engine.dispatcher.cancel_all())
+        self.engine.cancel(Dispatcher::cancel_all)
     }
 
     /// Where a task is; `None` if this engine has none of this id.
@@ -265,9 +265,11 @@ impl Engine {
     /// from their turn on, when all of an equal task that leaves is told.
     fn listen(&self, entry: &Entry, monitor: Option<Arc<dyn Monitor>>, turn: Turn) {
         let mut listening = lock(&entry.listening);
-        let Listening::Waiting(listeners) = &mut *listening else { return };
+        if std::mem::replace(&mut listening.has_begun, true) {
+            return;
+        }
         let monitor = monitor.map(|monitor| Arc::new(MonitorListener(monitor)) as Arc<dyn DownloadListener>);
-        let listeners: Vec<_> = monitor.into_iter().chain(std::mem::take(listeners)).collect();
+        let listeners: Vec<_> = monitor.into_iter().chain(std::mem::take(&mut listening.waiting)).collect();
         let deliveries = listeners.into_iter().filter_map(|listener| {
             let delivery =
                 deliver(self.parts.executor.clone(), entry.task.clone(), listener, entry.hub().subscribe());
@@ -277,7 +279,7 @@ impl Engine {
                 delivery.await;
             })
         });
-        *listening = Listening::Told(deliveries.collect());
+        listening.telling.extend(deliveries);
     }
 
     fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) -> Option<JoinHandle<()>> {
@@ -295,15 +297,19 @@ impl Engine {
         // Of one that was never taken in. An equal one may be here, whose end nobody knows: it has no turn.
         self.listen(entry, self.monitor(), Turn::default());
         entry.hub().finish(end);
-        let told = std::mem::replace(&mut *lock(&entry.listening), Listening::Told(Vec::new()));
-        let (Listening::Told(deliveries), id) = (told, entry.task.id()) else { return };
-        if deliveries.is_empty() {
+        let telling = {
+            let mut listening = lock(&entry.listening);
+            listening.has_ended = true;
+            std::mem::take(&mut listening.telling)
+        };
+        let id = entry.task.id();
+        if telling.is_empty() {
             return self.dispatcher.told(id);
         }
         let engine = self.clone();
         self.spawn(async move {
-            for delivery in deliveries {
-                if let Err(error) = delivery.await {
+            for telling in telling {
+                if let Err(error) = telling.await {
                     tracing::error!(%error, "a listener missed its end");
                 }
             }
@@ -332,6 +338,7 @@ impl Engine {
                 return Vec::new();
             }
         }
+        let _held = self.spawned.token();
         let (mut joined, mut later) = (Vec::new(), Vec::new());
         for (entry, refusal) in self.dispatcher.admit(entries, how) {
             match refusal {
@@ -351,10 +358,14 @@ impl Engine {
     /// Hands all that happens to a task on to those who listen to another one. The monitor has heard it already.
     fn join(self: &Arc<Self>, entry: &Arc<Entry>, there: &Arc<Entry>) {
         self.listen(entry, None, Turn::default());
+        let mut listening = lock(&there.listening);
         let mut events = there.hub().subscribe_midway();
-        // A paused task must not keep its engine alive.
+        // A paused task must not keep its engine alive. When it ends, the engine lives until this is done; if it has
+        // ended already, nobody looks after that any more.
         let (engine, entry) = (Arc::downgrade(self), entry.clone());
-        self.spawn(async move {
+        let ended = listening.has_ended.then(|| self.clone());
+        let following = self.spawn(async move {
+            let _ended = ended;
             while let Some(event) = events.next().await {
                 match (event, engine.upgrade()) {
                     (Event::TaskEnd(end), Some(engine)) => engine.end(&entry, (*end).clone()),
@@ -362,6 +373,7 @@ impl Engine {
                 }
             }
         });
+        listening.telling.extend(following);
     }
 
     /// Lets the recorder tick, from the first task on.
@@ -375,14 +387,18 @@ impl Engine {
 
     /// Starts all that may run.
     pub(crate) fn pump(self: &Arc<Self>) {
+        // Who shuts the engine down must not miss what is about to be spawned.
+        let _held = self.spawned.token();
         while let Some((entry, stop, turn)) = self.dispatcher.next() {
             self.listen(&entry, self.monitor(), turn);
             self.spawn(self.clone().drive(entry, stop));
         }
     }
 
-    /// Does what is to be done about tasks that are to end. Returns how many they are.
-    pub(crate) fn cancel(self: &Arc<Self>, canceled: Canceled) -> usize {
+    /// Lets tasks end. Returns how many they are.
+    pub(crate) fn cancel(self: &Arc<Self>, cancel: impl FnOnce(&Dispatcher) -> Canceled) -> usize {
+        let _held = self.spawned.token();
+        let canceled = cancel(&self.dispatcher);
         let count = canceled.count();
         for (entry, turn) in canceled.end_now {
             self.end_in_turn(&entry, TaskEnd::new(EndCause::Canceled), turn);
@@ -391,10 +407,12 @@ impl Engine {
     }
 
     pub(crate) fn pause(&self, entry: &Arc<Entry>) {
-        if let Some(turn) = self.dispatcher.pause(entry) {
-            self.listen(entry, self.monitor(), turn);
-            entry.hub().publish(Event::Paused);
-        }
+        let pausing = lock(&entry.pausing);
+        let Some(turn) = self.dispatcher.pause(entry) else { return };
+        self.listen(entry, self.monitor(), turn);
+        let told = entry.hub().push(|| [Event::Paused]);
+        drop(pausing);
+        told.wake();
     }
 
     pub(crate) fn resume(self: &Arc<Self>, entry: &Arc<Entry>) {
@@ -405,6 +423,8 @@ impl Engine {
     /// One run of a task, from its turn to what comes after it.
     async fn drive(self: Arc<Self>, entry: Arc<Entry>, stop: CancellationToken) {
         let id = entry.task.id();
+        // The pause before this run is told first.
+        drop(lock(&entry.pausing));
         let span = tracing::info_span!("task", %id);
         let run = AssertUnwindSafe(self.run(&entry, stop)).catch_unwind().instrument(span).await;
         let end = run.unwrap_or_else(|_| {
@@ -414,10 +434,7 @@ impl Engine {
                     .with_advice("this is a bug; please report it"),
             )
         });
-        let ended = self.dispatcher.finished(id, end.cause == EndCause::Canceled);
-        if !ended {
-            entry.hub().publish(Event::Paused);
-        }
+        let ended = self.finished(&entry, end.cause == EndCause::Canceled);
         // The next one need not wait for this one's end to be told.
         self.pump();
         if let Err(error) = self.recorder.told(id).await {
@@ -426,6 +443,18 @@ impl Engine {
         if ended {
             self.end(&entry, end);
         }
+    }
+
+    /// A run is over. Returns whether the task ends with it; else it is told that it has paused.
+    fn finished(&self, entry: &Entry, stopped: bool) -> bool {
+        let pausing = lock(&entry.pausing);
+        let ended = self.dispatcher.finished(entry.task.id(), stopped);
+        if !ended {
+            let told = entry.hub().push(|| [Event::Paused]);
+            drop(pausing);
+            told.wake();
+        }
+        ended
     }
 
     async fn run(&self, entry: &Entry, stop: CancellationToken) -> TaskEnd {

@@ -25,15 +25,19 @@ pub(crate) struct Entry {
     /// The reader's room, if the task has one; it goes to no place then, and is not recorded.
     pub(crate) room: Option<Arc<Room>>,
     pub(crate) listening: Mutex<Listening>,
+    /// Held from when the task pauses until that is told: the next run must not be told of before it.
+    pub(crate) pausing: Mutex<()>,
 }
 
 /// Who listens to a task through callbacks.
-#[derive(Debug)]
-pub(crate) enum Listening {
+#[derive(Debug, Default)]
+pub(crate) struct Listening {
     /// Nothing has happened yet, so nobody is at work for them: a task that waits costs no more for its listeners.
-    Waiting(Vec<Arc<dyn DownloadListener>>),
-    /// These tell them.
-    Told(Vec<JoinHandle<()>>),
+    pub(crate) waiting: Vec<Arc<dyn DownloadListener>>,
+    /// Those who tell listeners, and those who hand on to who joined. When they are done, all have heard the end.
+    pub(crate) telling: Vec<JoinHandle<()>>,
+    pub(crate) has_begun: bool,
+    pub(crate) has_ended: bool,
 }
 
 /// Parts that one task has in place of its engine's.
@@ -52,8 +56,9 @@ impl Entry {
     }
 
     pub(crate) fn with_parts(task: DownloadTask, parts: TaskParts) -> Self {
-        let listening = Mutex::new(Listening::Waiting(Vec::new()));
-        Self { task, hub: OnceLock::new(), throttle: OnceLock::new(), parts, room: None, listening }
+        let (hub, throttle) = (OnceLock::new(), OnceLock::new());
+        let (listening, pausing) = (Mutex::default(), Mutex::default());
+        Self { task, hub, throttle, parts, room: None, listening, pausing }
     }
 
     pub(crate) fn hub(&self) -> &Arc<Hub> {

@@ -71,7 +71,7 @@ impl TaskHandle {
     /// Ends the task. What is there is recorded and kept; await the handle to know that it is. Does nothing to a task
     /// that has ended.
     pub fn cancel(&self) {
-        self.engine.cancel(self.engine.dispatcher.cancel_each([&self.entry]));
+        self.engine.cancel(|dispatcher| dispatcher.cancel_each([&self.entry]));
     }
 
     /// Stops the task so that [`resume`](TaskHandle::resume) goes on with it; it has no end meanwhile, and holds
@@ -102,7 +102,8 @@ impl TaskHandle {
         self.engine.resume(&self.entry);
     }
 
-    /// Gives the task another priority. A waiting one takes its new place in the queue.
+    /// Gives the task another priority. A waiting one takes its new place in the engine's queue; the order of a
+    /// [`DownloadSerialQueue`](crate::DownloadSerialQueue) stays as it was.
     pub fn set_priority(&self, priority: i32) {
         self.engine.dispatcher.set_priority(&self.entry, priority);
     }
@@ -118,7 +119,8 @@ impl TaskHandle {
         self.entry.hub().subscribe()
     }
 
-    /// How far the task is: changes as bytes are recorded.
+    /// How far the task is: changes as bytes are recorded. A task that was complete before it began shows nothing here;
+    /// its end has the length.
     pub fn progress(&self) -> watch::Receiver<Progress> {
         self.entry.hub().progress()
     }

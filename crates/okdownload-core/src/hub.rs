@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -21,7 +22,10 @@ use crate::sync::lock;
 pub(crate) struct Hub {
     telling: Mutex<Telling>,
     progress: watch::Sender<Progress>,
-    end: SetOnce<Arc<TaskEnd>>,
+    /// Wakes who waits for the end; what it is stands in `telling`.
+    over: SetOnce<Arc<TaskEnd>>,
+    /// Whether no run fetches, so that no tick that comes late shows a speed.
+    rests: AtomicBool,
     interval: Duration,
     pace: Mutex<Pace>,
 }
@@ -32,6 +36,17 @@ struct Telling {
     queues: Vec<Weak<Queue>>,
     /// How far the task is as events told it, for those who come later; nothing has happened yet without.
     model: Option<TaskModel>,
+    end: Option<Arc<TaskEnd>>,
+}
+
+/// Those who have something new in their queues. Wakers are the caller's code: they are called under no lock.
+#[must_use]
+pub(crate) struct Wakes(Vec<Arc<Queue>>);
+
+impl Wakes {
+    pub(crate) fn wake(self) {
+        self.0.iter().for_each(|queue| queue.wake());
+    }
 }
 
 #[derive(Debug)]
@@ -58,7 +73,8 @@ impl Hub {
         Self {
             telling: Mutex::default(),
             progress: watch::Sender::new(Progress::default()),
-            end: SetOnce::new(),
+            over: SetOnce::new(),
+            rests: AtomicBool::new(true),
             interval,
             pace: Mutex::new(Pace { speed: SpeedCalculator::with_window(WINDOW), told: None, shown: None }),
         }
@@ -77,7 +93,7 @@ impl Hub {
     fn add(&self, recovers: bool) -> Events {
         let queue = Arc::new(Queue::default());
         let mut telling = lock(&self.telling);
-        if let Some(end) = self.end.get() {
+        if let Some(end) = &telling.end {
             queue.push(Event::TaskEnd(end.clone()));
             queue.close();
         } else {
@@ -91,20 +107,21 @@ impl Hub {
 
     /// Tells everybody.
     pub(crate) fn publish(&self, event: Event) {
-        let mut told = Vec::new();
+        self.push(|| [event]).wake();
+    }
+
+    /// Puts events into everybody's queue. They are made under the lock, so that those of two threads stand in the order
+    /// in which they were made.
+    pub(crate) fn push<E: IntoIterator<Item = Event>>(&self, events: impl FnOnce() -> E) -> Wakes {
         let mut telling = lock(&self.telling);
-        telling.model.get_or_insert_default().apply(&event);
-        telling.queues.retain(|queue| match queue.upgrade() {
-            Some(queue) => {
-                queue.push(event.clone());
-                told.push(queue);
-                true
-            }
-            None => false,
-        });
-        drop(telling);
-        // Wakers are the caller's code: they are called and dropped under no lock.
-        told.iter().for_each(|queue| queue.wake());
+        let Telling { queues, model, .. } = &mut *telling;
+        queues.retain(|queue| queue.strong_count() > 0);
+        let told: Vec<_> = queues.iter().filter_map(Weak::upgrade).collect();
+        for event in events() {
+            model.get_or_insert_default().apply(&event);
+            told.iter().for_each(|queue| queue.push(event.clone()));
+        }
+        Wakes(told)
     }
 
     /// Tells a warning to everybody, and to the log.
@@ -118,23 +135,30 @@ impl Hub {
         let end = Arc::new(end);
         // Under the lock, so that who subscribes now hears the end either way.
         let mut telling = lock(&self.telling);
-        if self.end.set(end.clone()).is_err() {
+        if telling.end.is_some() {
             tracing::error!("a task ended twice");
             return;
         }
+        telling.end = Some(end.clone());
         let told: Vec<_> = telling.queues.drain(..).filter_map(|queue| queue.upgrade()).collect();
         for queue in &told {
             queue.push(Event::TaskEnd(end.clone()));
             queue.close();
         }
         drop(telling);
-        told.iter().for_each(|queue| queue.wake());
+        Wakes(told).wake();
+        // Nobody else sets it: there was no end before.
+        let _ = self.over.set(end);
     }
 
     /// A run begins to fetch what the ledger misses.
     pub(crate) fn begin(&self, ledger: &Ledger) {
         lock(&self.pace).speed.start(Instant::now().into_std(), ledger.written());
-        self.show(Progress { written: ledger.written(), total: ledger.total(), ..Progress::default() });
+        let progress = Progress { written: ledger.written(), total: ledger.total(), ..Progress::default() };
+        self.progress.send_if_modified(|shown| {
+            self.rests.store(false, Ordering::Relaxed);
+            std::mem::replace(shown, progress) != progress
+        });
     }
 
     /// Publishes counters: to the watch each time, as events at most once an interval.
@@ -178,20 +202,24 @@ impl Hub {
     /// The run fetches no more. Its last progress is told, and its speed is none.
     pub(crate) fn rest(&self, ledger: &Ledger) {
         self.publish_increases(ledger);
-        let before = *self.progress.borrow();
-        self.show(Progress { speed: 0, connections: 0, ..before });
+        self.progress.send_if_modified(|shown| {
+            self.rests.store(true, Ordering::Relaxed);
+            let rest = Progress { speed: 0, connections: 0, ..*shown };
+            std::mem::replace(shown, rest) != rest
+        });
     }
 
     /// Wakes those who watch only if there is something new.
     fn show(&self, progress: Progress) {
-        self.progress.send_if_modified(|shown| std::mem::replace(shown, progress) != progress);
+        self.progress.send_if_modified(|shown| {
+            !self.rests.load(Ordering::Relaxed) && std::mem::replace(shown, progress) != progress
+        });
     }
 
     /// Tells each block's progress since it was last told.
     pub(crate) fn publish_increases(&self, ledger: &Ledger) {
-        for (block, increase) in ledger.take_increases() {
-            self.publish(Event::FetchProgress { block, increase });
-        }
+        let event = |(block, increase)| Event::FetchProgress { block, increase };
+        self.push(|| ledger.take_increases().into_iter().map(event)).wake();
     }
 
     pub(crate) fn progress(&self) -> watch::Receiver<Progress> {
@@ -199,11 +227,11 @@ impl Hub {
     }
 
     pub(crate) fn end(&self) -> Option<Arc<TaskEnd>> {
-        self.end.get().cloned()
+        lock(&self.telling).end.clone()
     }
 
     pub(crate) async fn ended(&self) -> Arc<TaskEnd> {
-        self.end.wait().await.clone()
+        self.over.wait().await.clone()
     }
 }
 
@@ -405,6 +433,21 @@ mod tests {
             }
             assert_eq!(told, expected, "interval of {interval} ms");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_tick_that_comes_after_the_run_shows_no_speed() {
+        let (hub, ledger) = (Hub::new(Duration::ZERO), ledger());
+        hub.begin(&ledger);
+        flow(&hub, &ledger).await;
+        hub.rest(&ledger);
+        tokio::time::advance(Duration::from_secs(1)).await;
+        hub.publish_stall(&ledger);
+        hub.publish_progress(&ledger);
+        assert_eq!((hub.progress().borrow().written, hub.progress().borrow().speed), (300_000, 0));
+        hub.begin(&ledger);
+        flow(&hub, &ledger).await;
+        assert_eq!(hub.progress().borrow().speed, 100_000);
     }
 
     #[tokio::test(start_paused = true)]

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, MutexGuard};
 
-use okdownload_types::{BlockInfo, BreakpointInfo};
+use okdownload_types::{BlockInfo, BreakpointInfo, Error, Result};
 
 use crate::in_order::Ahead;
 use crate::sync::lock;
@@ -28,6 +28,8 @@ struct State {
     void: bool,
     /// Whether counters moved since the store was last told.
     moved: bool,
+    /// Why the store could not be told the last time.
+    untold: Option<Error>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -107,6 +109,7 @@ impl Ledger {
                 stored_layout: None,
                 void: false,
                 moved: true,
+                untold: None,
             }),
         }
     }
@@ -333,13 +336,20 @@ impl Ledger {
     pub(crate) fn stored(&self, snapshot: &Snapshot) {
         let mut state = self.state();
         state.stored_layout = state.stored_layout.max(Some(snapshot.layout));
+        state.untold = None;
     }
 
     /// The store could not be told; it must be told again, and all of it: it may have lost the breakpoint.
-    pub(crate) fn not_stored(&self) {
+    pub(crate) fn not_stored(&self, error: Error) {
         let mut state = self.state();
         state.stored_layout = None;
         state.moved = true;
+        state.untold = Some(error);
+    }
+
+    /// An error if the store could not be told the last time.
+    pub(crate) fn recorded(&self) -> Result<()> {
+        self.state().untold.clone().map_or(Ok(()), Err)
     }
 
     /// The breakpoint as it is now.
@@ -532,7 +542,8 @@ mod tests {
         ledger.reserve(Some(0), 0, 4);
         ledger.wrote(0, 4);
         assert!(ledger.news().unwrap().same_layout);
-        ledger.not_stored();
+        ledger.not_stored(Error::new(okdownload_types::ErrorKind::Store, "no"));
+        assert!(ledger.recorded().is_err());
         let again = ledger.news().unwrap();
         assert!(!again.same_layout);
         ledger.stored(&again);

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use okdownload_output::OutputStream;
 use okdownload_store::{Change, CommitLevel, DownloadStore, Remit};
-use okdownload_types::{ErrorKind, Result, TaskId};
+use okdownload_types::{Error, ErrorKind, Result, TaskId};
 use tokio::sync::Notify;
 
 use crate::hub::Hub;
@@ -44,7 +44,7 @@ pub(crate) struct Recorder {
 }
 
 #[derive(Debug, Clone)]
-struct Watched {
+pub(crate) struct Watched {
     ledger: Arc<Ledger>,
     hub: Arc<Hub>,
     /// Whether the store is told. Of what can't be found again it is not.
@@ -92,8 +92,8 @@ impl Recorder {
     /// The run is over. Its last counters are told and published before this returns.
     pub(crate) async fn unwatch(&self, id: TaskId) -> Result<()> {
         let told = self.record().await;
-        self.forget(id);
-        told
+        let run = self.forget(id);
+        told.and(run.map_or(Ok(()), |run| run.ledger.recorded()))
     }
 
     /// Makes a change at the next tick, or when [`told`](Recorder::told) is asked for.
@@ -102,11 +102,12 @@ impl Recorder {
     }
 
     /// The run is over, and its counters need not be told any more.
-    pub(crate) fn forget(&self, id: TaskId) {
-        let rests = lock(&self.running).remove(&id);
-        if let Some(run) = rests {
+    pub(crate) fn forget(&self, id: TaskId) -> Option<Watched> {
+        let run = lock(&self.running).remove(&id);
+        if let Some(run) = &run {
             run.hub.rest(&run.ledger);
         }
+        run
     }
 
     /// Waits until what was deferred about this task is told. Those that end at about the same time share one batch.
@@ -117,7 +118,9 @@ impl Recorder {
         }
         // Also if it was taken out of the queue: it may still be on its way.
         let _telling = self.telling.lock().await;
-        if waits() { self.tell_queue().await } else { Ok(()) }
+        let told = if waits() { self.tell_queue().await } else { Ok(()) };
+        // What was refused of another task is not this one's.
+        if waits() { told } else { Ok(()) }
     }
 
     /// Makes changes now, after all that was deferred before. Only for tasks whose counters nobody watches yet; so
@@ -125,12 +128,13 @@ impl Recorder {
     pub(crate) async fn commit(&self, changes: Vec<Change>, level: CommitLevel) -> Result<()> {
         {
             let _telling = self.telling.lock().await;
-            self.tell_queue().await?;
+            others_aside(self.tell_queue().await)?;
         }
         self.store.commit(changes, level).await
     }
 
-    /// One tick; shared by all who ask for one while another is on its way.
+    /// One tick; shared by all who ask for one while another is on its way. What the store refuses of one task is no
+    /// error here: that task's [ledger](Ledger::recorded) says so.
     pub(crate) async fn record(&self) -> Result<()> {
         let begun = self.ticks.load(Ordering::Acquire);
         let mut told = self.telling.lock().await;
@@ -156,29 +160,38 @@ impl Recorder {
         // 2. The store is told.
         let kept: Vec<&Snapshot> =
             news.iter().filter(|(run, _)| run.kept).map(|(_, snapshot)| snapshot).collect();
-        let mut told = self.tell(kept.iter().map(|snapshot| change(snapshot)).collect()).await;
-        if told.as_ref().is_err_and(|error| error.kind() == ErrorKind::NotFound) {
-            // Somebody removed a breakpoint under its running task. It is told whole, so that it is there again.
-            told = self.tell(kept.iter().map(|snapshot| Change::Put(snapshot.info.clone())).collect()).await;
-        }
-        if told.is_err() {
-            news.iter().for_each(|(run, _)| run.ledger.not_stored());
-            return told;
-        }
-        // 3. The counters are published.
+        let told = self.tell(kept.iter().map(|snapshot| change(snapshot)).collect()).await;
+        let refused = told.as_ref().is_err_and(is_refusal);
         for (run, snapshot) in &news {
-            run.ledger.stored(snapshot);
-            run.hub.publish_progress(&run.ledger);
+            let told = match &told {
+                Err(_) if refused && run.kept => self.tell_whole(snapshot).await,
+                Err(error) if !refused => Err(error.clone()),
+                _ => Ok(()),
+            };
+            match told {
+                // 3. The counters are published.
+                Ok(()) => {
+                    run.ledger.stored(snapshot);
+                    run.hub.publish_progress(&run.ledger);
+                }
+                Err(error) => run.ledger.not_stored(error),
+            }
         }
-        Ok(())
+        if refused { Ok(()) } else { told }
+    }
+
+    /// One task's breakpoint, whole and by itself: somebody may have removed it under its running task, and what is
+    /// refused of one must not harm the others.
+    async fn tell_whole(&self, snapshot: &Snapshot) -> Result<()> {
+        self.store.commit(vec![Change::Put(snapshot.info.clone())], CommitLevel::Process).await
     }
 
     async fn tell(&self, changes: Vec<Change>) -> Result<()> {
-        self.tell_queue().await?;
+        others_aside(self.tell_queue().await)?;
         if !changes.is_empty() {
             self.store.commit(changes, CommitLevel::Process).await?;
         }
-        self.store.commit_due().await
+        others_aside(self.store.commit_due().await)
     }
 
     async fn tell_queue(&self) -> Result<()> {
@@ -186,16 +199,36 @@ impl Recorder {
         if queue.is_empty() {
             return Ok(());
         }
-        let told = self.store.commit(queue.clone(), CommitLevel::Process).await;
-        if told.is_err() {
-            lock(&self.queue).splice(0..0, queue);
+        let mut told = self.store.commit(queue.clone(), CommitLevel::Process).await;
+        let mut left = if told.is_err() { queue } else { Vec::new() };
+        if told.as_ref().is_err_and(is_refusal) {
+            for change in std::mem::take(&mut left) {
+                if let Err(error) = self.store.commit(vec![change.clone()], CommitLevel::Process).await {
+                    left.push(change);
+                    told = Err(error);
+                }
+            }
+            if left.is_empty() {
+                told = Ok(());
+            }
         }
+        lock(&self.queue).splice(0..0, left);
         told
     }
 
     fn is_idle(&self) -> bool {
         lock(&self.running).is_empty()
     }
+}
+
+/// Whether the store says that it can't take this very change, not that it can't be written.
+fn is_refusal(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Unsupported)
+}
+
+/// What was refused of some task keeps nobody else from being told.
+fn others_aside(told: Result<()>) -> Result<()> {
+    told.or_else(|error| if is_refusal(&error) { Ok(()) } else { Err(error) })
 }
 
 /// A list of blocks that the store does not have replaces the old one, whole; else only counters are told.

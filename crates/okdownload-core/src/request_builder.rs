@@ -11,7 +11,7 @@ use okdownload_types::{DownloadTask, Result, Target, TaskEnd};
 
 use crate::dispatcher::Admission;
 use crate::engine::Engine;
-use crate::entry::{Entry, Listening, TaskParts};
+use crate::entry::{Entry, TaskParts};
 use crate::handle::TaskHandle;
 use crate::hub::Events;
 use crate::reader::{self, DownloadReader};
@@ -40,7 +40,8 @@ impl TaskRequest {
         if [TypeId::of::<NoListener>(), TypeId::of::<Arc<NoListener>>()].contains(&TypeId::of::<L>()) {
             return self;
         }
-        if let Listening::Waiting(listeners) = &mut *lock(&self.entry.listening) {
+        {
+            let listeners = &mut lock(&self.entry.listening).waiting;
             // Few tasks have more than one.
             listeners.reserve_exact(1);
             listeners.push(Arc::new(listener));

@@ -19,8 +19,9 @@ use crate::sync::lock;
 /// else can take its file meanwhile. The one that runs counts against the engine's limits like any other. A task that is
 /// cancelled while it waits ends at once; the queue passes it over when its turn comes.
 ///
-/// Dropping the queue changes nothing: its tasks go on. [`shutdown`](DownloadSerialQueue::shutdown) ends it; a queue that
-/// was dropped while it was paused ends with its engine.
+/// Dropping the queue changes nothing: its tasks go on. [`shutdown`](DownloadSerialQueue::shutdown) ends it; one that was
+/// dropped while its working task is paused keeps its engine until
+/// [`OkDownload::shutdown`](crate::OkDownload::shutdown).
 #[derive(Debug, Clone)]
 pub struct DownloadSerialQueue {
     queue: Arc<Queue>,
@@ -31,7 +32,7 @@ struct Queue {
     ok: OkDownload,
     listener: Arc<Replaceable>,
     /// Held while the engine is told what to do, so that what it is told last is what was wanted last. The engine calls
-    /// nobody meanwhile.
+    /// no listener meanwhile.
     state: Mutex<State>,
 }
 
@@ -41,8 +42,20 @@ struct State {
     /// The one whose turn it is, also while the queue is paused.
     working: Option<TaskHandle>,
     arrivals: u64,
+    /// With how many waiting ones those that have ended are looked for again.
+    sweep_at: usize,
     paused: bool,
     closed: bool,
+}
+
+impl State {
+    /// Lets go of those that were cancelled while they waited, now and then: each is looked at a few times at most.
+    fn sweep(&mut self) {
+        if self.waiting.len() >= self.sweep_at {
+            self.waiting.retain(|_, handle| !handle.is_ended());
+            self.sweep_at = 2 * self.waiting.len() + 64;
+        }
+    }
 }
 
 impl DownloadSerialQueue {
@@ -76,6 +89,10 @@ impl DownloadSerialQueue {
             return request.refuse(TaskEnd::failed(error));
         }
         let handle = request.without_joining().enqueue_paused();
+        if handle.is_ended() {
+            return handle;
+        }
+        state.sweep();
         state.arrivals += 1;
         let turn = (Reverse(handle.task().priority()), state.arrivals);
         state.waiting.insert(turn, handle.clone());

@@ -18,8 +18,8 @@ use crate::TaskModel;
 ///
 /// Listeners of an engine hear of a task only when those of an equal one before it have heard all; so let no callback
 /// wait until listeners of an equal task are called. Only a refusal because an equal task is there
-/// ([`SameTaskBusy`](okdownload_types::EndCause::SameTaskBusy)) is told at once, in the middle of that one's events, and
-/// so is all to who joins it.
+/// ([`SameTaskBusy`](okdownload_types::EndCause::SameTaskBusy)), or by a queue that was shut down, is told at once, in the
+/// middle of that one's events, and so is all to who joins it.
 ///
 /// Progress events that nobody has taken yet are added up; all others are kept.
 #[derive(Debug, Clone)]

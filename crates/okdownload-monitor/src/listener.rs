@@ -13,8 +13,9 @@ use crate::{Event, TaskModel};
 ///
 /// # Contract
 /// - Calls for one task come one after the other, in the order that [`Event`] states.
-/// - Calls are made away from the network: a slow listener delays its own later calls, nothing else. A panic is
-///   caught and logged, and the next event is delivered all the same.
+/// - Calls are made away from the network: a slow listener delays its own later calls, nothing else. (Those in one
+///   bunch or manager are called one after the other, like one listener.) A panic is caught and logged, and the next
+///   event is delivered all the same.
 pub trait DownloadListener: Debug + Send + Sync + 'static {
     /// Any event; by default calls the method of its name. Implement this one to get them all in one place.
     fn on_event(&self, task: &DownloadTask, event: &Event) {

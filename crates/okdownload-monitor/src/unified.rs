@@ -41,7 +41,8 @@ impl UnifiedListenerManager {
     }
 
     /// Lets a listener hear this task from now on. Returns whether it is new there. If the task runs, the listener
-    /// hears how far it is before this returns, on this thread.
+    /// hears first how far it is: on this thread, unless another one is just about to tell it something. What comes
+    /// while this thread tells it is told here as well.
     ///
     /// # Panics
     /// If the listener does.

@@ -119,9 +119,21 @@ impl Remit {
         if infos.is_empty() {
             return Ok(());
         }
-        let ids: Vec<_> = infos.iter().map(|info| info.id).collect();
-        self.inner.commit(infos.into_iter().map(Change::Put).collect(), CommitLevel::Process).await?;
-        self.release(&ids);
+        let mut told = self.write(&infos).await;
+        if told.is_err() && infos.len() > 1 {
+            // What is refused of one must not harm the others.
+            told = Ok(());
+            for info in &infos {
+                told = told.and(self.write(std::slice::from_ref(info)).await);
+            }
+        }
+        told
+    }
+
+    async fn write(&self, infos: &[BreakpointInfo]) -> Result<()> {
+        let changes = infos.iter().cloned().map(Change::Put).collect();
+        self.inner.commit(changes, CommitLevel::Process).await?;
+        self.release(&infos.iter().map(|info| info.id).collect::<Vec<_>>());
         Ok(())
     }
 

@@ -62,17 +62,22 @@ impl ContentRange {
         let (range, total) = rest.trim().split_once('/')?;
         let total = match total.trim() {
             "*" => None,
-            digits => Some(number(digits)?),
+            digits => Some(position(digits)?),
         };
         if range.trim() == "*" {
             return Some(Self::Unsatisfied { total });
         }
         let (first, last) = range.trim().split_once('-')?;
-        let (start, last) = (number(first.trim())?, number(last.trim())?);
+        let (start, last) = (position(first.trim())?, position(last.trim())?);
         let end = last.checked_add(1)?;
         let sound = start <= last && total.is_none_or(|total| end <= total);
         sound.then_some(Self::Bytes { start, end, total })
     }
+}
+
+/// A position or a length. No file is longer than 63 bits can tell, and neither files nor databases count further.
+fn position(digits: &str) -> Option<u64> {
+    number(digits).filter(|number| i64::try_from(*number).is_ok())
 }
 
 /// `1*DIGIT`: no sign, no blank, no more than 64 bits.
@@ -106,6 +111,10 @@ mod tests {
             ("bytes +0-99/100", None),
             ("bytes 0-18446744073709551615/*", None),
             ("bytes 0-18446744073709551616/*", None),
+            ("bytes 0-9/9223372036854775807", bytes(0, 10, Some(i64::MAX as u64))),
+            ("bytes 0-9/9223372036854775808", None),
+            ("bytes */9223372036854775808", None),
+            ("bytes 9223372036854775808-9223372036854775809/*", None),
             ("bytes /", None),
             ("", None),
         ] {

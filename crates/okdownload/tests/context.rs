@@ -282,20 +282,26 @@ async fn a_directory_that_is_a_file_is_an_error_of_each_member() {
     assert!(end.error.unwrap().to_string().contains("files"));
 }
 
-/// An executor whose thread is gone.
+/// An executor whose thread is gone: it drops what it is given, or panics.
 #[derive(Debug)]
-struct Gone;
+struct Gone {
+    panics: bool,
+}
 
 impl CallbackExecutor for Gone {
-    fn execute(&self, _: Callback) {}
+    fn execute(&self, _: Callback) {
+        assert!(!self.panics, "nobody is there");
+    }
 }
 
 #[tokio::test]
 async fn callbacks_that_are_dropped_do_not_hold_up_the_end() {
-    let place = Place::new().await;
-    let ok = place.builder().callback_executor(Gone).build().unwrap();
-    let context = context(&place, &ok, &["a", "b"]).listener(Heard::default()).build();
-    context.start_on_serial(NoListener).unwrap();
-    context.wait().await;
-    assert_eq!(place.files(), ["a", "b"]);
+    for panics in [false, true] {
+        let place = Place::new().await;
+        let ok = place.builder().callback_executor(Gone { panics }).build().unwrap();
+        let context = context(&place, &ok, &["a", "b"]).listener(Heard::default()).build();
+        context.start_on_serial(NoListener).unwrap();
+        context.wait().await;
+        assert_eq!(place.files(), ["a", "b"]);
+    }
 }
