@@ -34,12 +34,16 @@ impl ResponseHead {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// `Content-Length` (RFC 9110 §8.6). Repeated equal values count once, different ones are an error.
+    /// `Content-Length` (RFC 9110 §8.6). Repeated equal values count once, different ones are an error. Beside a
+    /// `Transfer-Encoding`, which says itself where the body ends, it does not count (RFC 9112 §6.3).
     ///
     /// # Errors
     /// [`Protocol`](ErrorKind::Protocol) if the values are no number of 63 bits, or contradict each other.
     pub fn content_length(&self) -> Result<Option<u64>> {
         let mut length = None;
+        if self.headers.contains_key(header::TRANSFER_ENCODING) {
+            return Ok(length);
+        }
         for value in self.headers.get_all(header::CONTENT_LENGTH) {
             for part in value.to_str().unwrap_or("?").split(',') {
                 let next = number(part.trim()).filter(|n| i64::try_from(*n).is_ok());
@@ -195,6 +199,14 @@ mod tests {
         ] {
             let headers: Vec<_> = values.iter().map(|value| ("content-length", *value)).collect();
             assert_eq!(head(&headers).content_length().ok(), expected, "{values:?}");
+        }
+    }
+
+    #[test]
+    fn a_transfer_encoding_goes_before_a_length() {
+        for length in ["5", "junk"] {
+            let headers = [("transfer-encoding", "chunked"), ("content-length", length)];
+            assert_eq!(head(&headers).content_length().unwrap(), None);
         }
     }
 
