@@ -73,6 +73,7 @@ fn of_curl(curl: &curl::Error) -> Error {
 fn transfer(curl: &curl::Error) -> Error {
     /// The curl crate has no methods for these.
     const WEIRD_SERVER_REPLY: i64 = 8;
+    const BAD_CONTENT_ENCODING: i64 = 61;
     const TOO_LARGE: i64 = 100;
     if curl.is_got_nothing()
         || curl.is_partial_file()
@@ -85,7 +86,7 @@ fn transfer(curl: &curl::Error) -> Error {
     // isahc's own functions refuse a line of the head that they can't read; the protocol is HTTP/0.9.
     } else if curl.is_write_error()
         || curl.is_unsupported_protocol()
-        || [WEIRD_SERVER_REPLY, TOO_LARGE].contains(&i64::from(curl.code()))
+        || [WEIRD_SERVER_REPLY, BAD_CONTENT_ENCODING, TOO_LARGE].contains(&i64::from(curl.code()))
     {
         words::malformed()
     } else {

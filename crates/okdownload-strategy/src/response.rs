@@ -62,6 +62,9 @@ pub enum ResponseVerdict {
 /// check. Content-Range must begin where the request did.
 pub fn judge_response(facts: &ResponseFacts<'_>) -> ResponseVerdict {
     let judged = match facts.head.status {
+        200 | 203 | 206 if is_coded_for_transfer(facts.head) => {
+            Err(malformed("the server sent the body in a transfer coding that nobody asked for"))
+        }
         206 => judge_partial(facts),
         200 | 203 => judge_whole(facts),
         304 if facts.conditional => Ok(ResponseVerdict::NotModified(facts.head.validators())),
@@ -84,6 +87,23 @@ pub fn judge_response(facts: &ResponseFacts<'_>) -> ResponseVerdict {
     })
 }
 
+/// Whether the body is in a coding that nobody undoes: of all, chunks alone come unasked (RFC 9112 §7), and they are taken
+/// apart where they arrive. `identity` was the name of none.
+fn is_coded_for_transfer(head: &ResponseHead) -> bool {
+    let values = head.headers.get_all(http::header::TRANSFER_ENCODING).iter();
+    let codings =
+        values.flat_map(|value| value.as_bytes().split(|byte| *byte == b',')).map(<[u8]>::trim_ascii);
+    let codings = codings.filter(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity"));
+    let mut chunked = false;
+    for coding in codings {
+        if chunked || !coding.eq_ignore_ascii_case(b"chunked") {
+            return true;
+        }
+        chunked = true;
+    }
+    false
+}
+
 fn is_inside(facts: &ResponseFacts<'_>) -> bool {
     facts.version.is_some() && facts.asked.is_some_and(|range| range.start > 0)
 }
@@ -92,8 +112,11 @@ fn judge_partial(facts: &ResponseFacts<'_>) -> Result<ResponseVerdict> {
     let Some(asked) = facts.asked else {
         return Err(malformed("the server answered 206 to a request without a range"));
     };
+    if is_multipart(facts.head) {
+        // Each part has a head of its own within the body, whatever the Content-Range around them says.
+        return Err(malformed("the server sent several ranges where one was asked for"));
+    }
     let Some(ContentRange::Bytes { start, end, total }) = facts.head.content_range()? else {
-        // multipart/byteranges lands here as well: one range was asked for, so it has no business to come.
         return Err(malformed("the server answered 206 without a usable Content-Range"));
     };
     if start != asked.start {
@@ -126,6 +149,11 @@ fn judge_partial(facts: &ResponseFacts<'_>) -> Result<ResponseVerdict> {
     let end = asked.end.map_or(end, |asked| end.min(asked));
     let version = ResourceVersion::new(validators, total.or(known));
     Ok(ResponseVerdict::Body { start, end: Some(end), version })
+}
+
+fn is_multipart(head: &ResponseHead) -> bool {
+    let media_type = head.header(&http::header::CONTENT_TYPE).and_then(|value| value.split(';').next());
+    media_type.is_some_and(|name| name.trim().eq_ignore_ascii_case("multipart/byteranges"))
 }
 
 fn judge_whole(facts: &ResponseFacts<'_>) -> Result<ResponseVerdict> {

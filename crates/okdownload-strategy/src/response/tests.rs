@@ -41,6 +41,12 @@ fn first_answer() {
         (206, &[("content-range", "bytes 0-1048575/*")], "plain", "refused"),
         (206, &[("content-range", "bytes 0-2097151/9000000")], "0..1048576", "refused"),
         (206, &[("content-type", "multipart/byteranges; boundary=x")], "plain", "refused"),
+        (
+            206,
+            &[("content-type", "Multipart/ByteRanges ;boundary=x"), ("content-range", "bytes 0-99/100")],
+            "plain",
+            "refused",
+        ),
         (206, &[], "plain", "refused"),
         (200, &[("content-length", "7")], "0..7", "0..7"),
         (203, &[("content-length", "7")], "0..7", "0..7"),
@@ -70,6 +76,25 @@ fn first_answer() {
         let facts = ResponseFacts { asked, ..ResponseFacts::new(&head) };
         assert_eq!(short(&judge_response(&facts)), ranged, "ranged {status} {headers:?}");
         assert_eq!(short(&judge_response(&ResponseFacts::new(&head))), plain, "plain {status} {headers:?}");
+    }
+}
+
+#[test]
+fn chunks_are_the_only_transfer_coding() {
+    for (values, expected) in [
+        (&["chunked"][..], "0.."),
+        (&["Chunked "], "0.."),
+        (&["identity"], "0.."),
+        (&[""], "0.."),
+        (&["gzip"], "refused"),
+        (&["gzip, chunked"], "refused"),
+        (&["gzip", "chunked"], "refused"),
+        (&["chunked, chunked"], "refused"),
+        (&["xchunked"], "refused"),
+    ] {
+        let headers: Vec<_> = values.iter().map(|value| ("transfer-encoding", *value)).collect();
+        let head = head(200, &headers);
+        assert_eq!(short(&judge_response(&ResponseFacts::new(&head))), expected, "{values:?}");
     }
 }
 
