@@ -6,7 +6,7 @@ use std::future::poll_fn;
 use async_trait::async_trait;
 use bytes::Bytes;
 use isahc::AsyncBody;
-use isahc::http::header::TRANSFER_ENCODING;
+use isahc::http::header::LOCATION;
 use isahc::http::{self, StatusCode};
 use okdownload_connection::Connected;
 use okdownload_types::{ResponseHead, Result};
@@ -19,6 +19,8 @@ use crate::gather::Gather;
 pub(crate) struct IsahcConnected {
     head: ResponseHead,
     body: Gather<AsyncBody>,
+    /// A piece that was looked at already.
+    ahead: Option<Bytes>,
     lease: Lease,
     /// What must have come before an end is believed.
     missing: Missing,
@@ -38,10 +40,20 @@ impl IsahcConnected {
         let without = matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         let missing = match length {
             _ if !has_body || without => Missing::Nothing,
-            Some(length) if !head.headers.contains_key(TRANSFER_ENCODING) => Missing::Bytes(length),
-            _ => Missing::Any,
+            Some(length) => Missing::Bytes(length),
+            None => Missing::Any,
         };
-        Ok(Self { head, body: Gather::new(body), lease, missing })
+        Ok(Self { head, body: Gather::new(body), ahead: None, lease, missing })
+    }
+
+    /// Looks at the body of a redirect that leads nowhere: if that ends too early, so did the head, and `Location` was in
+    /// what is missing.
+    pub(crate) async fn doubt(&mut self) -> Result<()> {
+        let is_redirect = matches!(self.head.status, 301 | 302 | 303 | 307 | 308);
+        if is_redirect && !self.head.headers.contains_key(LOCATION) {
+            self.ahead = self.chunk().await?;
+        }
+        Ok(())
     }
 }
 
@@ -71,6 +83,9 @@ impl Connected for IsahcConnected {
     }
 
     async fn chunk(&mut self) -> Result<Option<Bytes>> {
+        if let Some(piece) = self.ahead.take() {
+            return Ok(Some(piece));
+        }
         let piece = poll_fn(|context| self.body.poll_piece(context)).await;
         let piece = piece.map_err(|native| error::exchange(native.into(), &self.head.url))?;
         match &piece {

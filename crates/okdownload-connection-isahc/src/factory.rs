@@ -163,7 +163,9 @@ impl ConnectionFactory for IsahcConnectionFactory {
         let outgoing = request::of(request, self.speaks_http2())?;
         let response = lease.client()?.send_async(outgoing).await;
         let response = response.map_err(|native| error::exchange(native, &url))?;
-        Ok(Box::new(IsahcConnected::new(url, response, has_body, lease)?))
+        let mut connected = IsahcConnected::new(url, response, has_body, lease)?;
+        connected.doubt().await?;
+        Ok(Box::new(connected))
     }
 }
 
