@@ -36,7 +36,7 @@ pub(crate) struct Transfer {
     pub(crate) spliceable: bool,
     /// Cancelled when these connections are to stop.
     pub(crate) halt: CancellationToken,
-    /// How many connections are receiving bytes.
+    /// How many connections get bytes, or have just got some and ask for more.
     pub(crate) flowing: AtomicUsize,
 }
 
@@ -110,8 +110,9 @@ enum Fault {
 /// Fetches what `scope` misses. The block must be claimed already; `first` is a response to begin with.
 pub(crate) async fn work(run: &Run, transfer: &Transfer, scope: Scope, first: Option<Answer>) -> WorkEnd {
     let mut next = first;
-    let mut worked = Worked { run, transfer, scope, ever_received: false };
+    let mut worked = Worked { run, transfer, scope, ever_received: false, progressed: false, flowing: None };
     loop {
+        worked.progressed = false;
         let answer = match next.take() {
             Some(answer) => Ok(answer),
             None => worked.ask().await,
@@ -137,6 +138,26 @@ struct Worked<'a> {
     transfer: &'a Transfer,
     scope: Scope,
     ever_received: bool,
+    /// Whether the last response brought something.
+    progressed: bool,
+    flowing: Option<Flowing<'a>>,
+}
+
+/// A place among the connections that get bytes. It is kept between one response and the next, and lost by a failure: a
+/// server that serves this one may have reasons to refuse others.
+struct Flowing<'a>(&'a AtomicUsize);
+
+impl<'a> Flowing<'a> {
+    fn begin(flowing: &'a AtomicUsize) -> Self {
+        flowing.fetch_add(1, Ordering::Relaxed);
+        Self(flowing)
+    }
+}
+
+impl Drop for Flowing<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Worked<'_> {
@@ -205,20 +226,25 @@ impl Worked<'_> {
         self.run
             .hub
             .publish(Event::FetchStart { block: number, remaining: block_end.map(|end| end - missing) });
-        let before = ledger.written();
-        self.transfer.flowing.fetch_add(1, Ordering::Relaxed);
+        let before = self.reached();
+        self.flowing.get_or_insert_with(|| Flowing::begin(&self.transfer.flowing));
         let received = receive_body(self.run, self.transfer, self.scope, connected, start, end).await;
-        self.transfer.flowing.fetch_sub(1, Ordering::Relaxed);
-        let progressed = ledger.written() > before;
-        self.ever_received |= progressed;
+        self.progressed = self.reached() > before;
+        self.ever_received |= self.progressed;
         match received {
             Ok(()) if self.is_done() => Ok(Some(self.full())),
-            Ok(()) if progressed && self.transfer.spliceable => Ok(None),
+            Ok(()) if self.progressed && self.transfer.spliceable => Ok(None),
             Ok(()) => Err(ended_early()),
             Err(Fault::Halted) => Ok(Some(WorkEnd::Halted)),
             Err(Fault::Local(error)) => Ok(Some(WorkEnd::Failed(error))),
             Err(Fault::Remote(error)) => Err(error),
         }
+    }
+
+    /// How many bytes this connection's work has brought: what others bring meanwhile is not its own.
+    fn reached(&self) -> u64 {
+        let ledger = &self.transfer.ledger;
+        self.scope.block().map_or_else(|| ledger.written(), |block| ledger.fetched(block))
     }
 
     fn is_done(&self) -> bool {
@@ -237,6 +263,7 @@ impl Worked<'_> {
 
     /// Decides what a failure of the network or the server means. `None`: try again.
     async fn after_failure(&mut self, error: Error) -> Option<WorkEnd> {
+        self.flowing = None;
         self.transfer.ledger.forget_unwritten(self.scope.block());
         if self.transfer.halt.is_cancelled() {
             return Some(WorkEnd::Halted);
@@ -244,6 +271,9 @@ impl Worked<'_> {
         let others_flow = self.transfer.flowing.load(Ordering::Relaxed) > 0;
         if !self.ever_received && others_flow && is_refusal_to_serve(&error) {
             return Some(WorkEnd::NotServed(error));
+        }
+        if self.progressed && self.transfer.spliceable {
+            self.run.forgive();
         }
         let furthest = self.transfer.ledger.written();
         let waited = tokio::select! {

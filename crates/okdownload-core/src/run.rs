@@ -154,6 +154,12 @@ impl Run {
         }
     }
 
+    /// Forgets the failures so far: a response brought bytes that no other one had, before it failed. Several that break
+    /// off at the same time count one after the other, so the furthest offset alone does not tell.
+    pub(crate) fn forgive(&self) {
+        lock(&self.budget).failures = 0;
+    }
+
     async fn wait(&self, block: usize, wait: Duration, error: Error) -> Result<()> {
         tracing::debug!(block, ?wait, %error, "trying again");
         self.hub.publish(Event::Retry { block, wait, error });
