@@ -21,8 +21,9 @@ pub(crate) fn follow(
             .with_status(head.status)
             .with_context("from", redacted(&head.url))
     };
-    let location =
-        head.header(&header::LOCATION).ok_or_else(|| refuse("a redirect without a usable Location"))?;
+    // Many servers send the path as it is, in UTF-8.
+    let location = head.headers.get(header::LOCATION).and_then(|value| str::from_utf8(value.as_bytes()).ok());
+    let location = location.ok_or_else(|| refuse("a redirect without a usable Location"))?;
     let mut next =
         head.url.join(location.trim()).map_err(|_| refuse("a redirect to something that is no URL"))?;
     if !matches!(next.scheme(), "http" | "https") || next.host_str().is_none() {
@@ -50,7 +51,7 @@ mod tests {
     fn next(from: &str, status: u16, location: Option<&str>) -> Result<Option<String>> {
         let mut headers = http::HeaderMap::new();
         if let Some(location) = location {
-            headers.insert(header::LOCATION, location.parse().unwrap());
+            headers.insert(header::LOCATION, http::HeaderValue::from_bytes(location.as_bytes()).unwrap());
         }
         let head = ResponseHead::new(from.parse().unwrap(), status, http::Version::HTTP_11, headers);
         let task = DownloadTask::builder("http://h/", Target::file("/t")).build().unwrap();
@@ -67,6 +68,7 @@ mod tests {
             ("//g/b", "http://g/b"),
             ("?x", "http://h/a/?x"),
             ("http://u:p@g/b#frag", "http://g/b"),
+            ("/b/\u{e9}", "http://h/b/%C3%A9"),
         ] {
             assert_eq!(
                 next("http://h/a/", 302, Some(location)).unwrap().as_deref(),
