@@ -140,6 +140,8 @@ impl Call<'_> {
                 Attempt::StartOver(again) if changed == 0 => {
                     changed += 1;
                     self.run.hub.warn(format!("starting over: {again}"));
+                    // Where a redirect led may be what is wrong: a login page of the network, a mirror that is behind.
+                    self.run.set_url(self.run.task.url().clone());
                     cause = Some(again);
                 }
                 Attempt::StartOver(again) => return Err(keeps_changing(again)),
