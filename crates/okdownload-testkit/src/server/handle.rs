@@ -40,13 +40,18 @@ impl Server {
     /// Starts a server that speaks TLS, with a certificate for `localhost` and `127.0.0.1` by a CA of its own
     /// ([`ca_pem`](Self::ca_pem)).
     pub async fn start_tls() -> io::Result<Self> {
-        Self::start_with(Some(tls::acceptor(false)?)).await
+        Self::start_with(Some(tls::acceptor(false, tls::LOCAL)?)).await
+    }
+
+    /// Starts a server like [`start_tls`](Self::start_tls) whose certificate is for the host `name` and for no other.
+    pub async fn start_tls_as(name: &str) -> io::Result<Self> {
+        Self::start_with(Some(tls::acceptor(false, &[name])?)).await
     }
 
     /// Starts a server like [`start_tls`](Self::start_tls) that offers HTTP/2 before HTTP/1.1. Over HTTP/2 it answers as
     /// it should: what a reply does to its framing, its pace and its connection is passed over.
     pub async fn start_http2() -> io::Result<Self> {
-        Self::start_with(Some(tls::acceptor(true)?)).await
+        Self::start_with(Some(tls::acceptor(true, tls::LOCAL)?)).await
     }
 
     async fn start_with(tls: Option<(TlsAcceptor, String)>) -> io::Result<Self> {

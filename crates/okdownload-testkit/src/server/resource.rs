@@ -47,6 +47,11 @@ impl Resource {
         }
     }
 
+    /// Its content.
+    pub fn body(&self) -> &Body {
+        &self.body
+    }
+
     /// Sets the `ETag`, quotes included: `"v1"` is strong, `W/"v1"` is weak.
     pub fn etag(mut self, etag: impl Into<String>) -> Self {
         self.etag = Some(etag.into());

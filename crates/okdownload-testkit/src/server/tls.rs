@@ -12,15 +12,19 @@ use tokio_rustls::rustls::pki_types::PrivatePkcs8KeyDer;
 /// The name of HTTP/2 in the handshake (RFC 7301).
 pub(super) const HTTP2: &[u8] = b"h2";
 
-/// The server's side of TLS, with or without HTTP/2 on offer, and the CA in PEM that a client must trust.
-pub(super) fn acceptor(http2: bool) -> io::Result<(TlsAcceptor, String)> {
+/// The names of a server that can be reached.
+pub(super) const LOCAL: &[&str] = &["localhost", "127.0.0.1"];
+
+/// The side of TLS of a server with these names, with or without HTTP/2 on offer, and the CA in PEM that a client must
+/// trust.
+pub(super) fn acceptor(http2: bool, names: &[&str]) -> io::Result<(TlsAcceptor, String)> {
     let mut ca_params = CertificateParams::new(Vec::new()).map_err(io::Error::other)?;
     ca_params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     ca_params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     let ca = CertifiedIssuer::self_signed(ca_params, new_key()?).map_err(io::Error::other)?;
 
     let key = new_key()?;
-    let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
     let certificate = CertificateParams::new(names).and_then(|params| params.signed_by(&key, &ca));
     let chain = vec![certificate.map_err(io::Error::other)?.der().clone()];
 
