@@ -3,6 +3,9 @@
 //!
 //! Whatever the row, this must hold: under the final name is the right file or nothing, beside it is at most the part,
 //! and what a failed run left can be gone on with once the server is well.
+//!
+//! `cargo test -p okdownload --all-features --test cases -- --nocapture` prints the figures; the environment's
+//! `OKDOWNLOAD_CASE=words` plays only the rows whose names have these words in them.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 #![allow(clippy::print_stdout, reason = "the figures are for those who look at the table")]
 
