@@ -122,8 +122,9 @@ impl ResponseHead {
     /// needs no clock here.
     pub fn retry_after(&self) -> Option<Duration> {
         let value = self.header(&header::RETRY_AFTER)?.trim();
-        if let Some(seconds) = number(value) {
-            return Some(Duration::from_secs(seconds));
+        if !value.is_empty() && value.bytes().all(|digit| digit.is_ascii_digit()) {
+            // Longer than can be counted is long.
+            return Some(Duration::from_secs(number(value).unwrap_or(u64::MAX)));
         }
         let date = httpdate::parse_http_date(value).ok()?;
         let sent = httpdate::parse_http_date(self.header(&header::DATE)?).ok()?;
@@ -226,8 +227,14 @@ mod tests {
             ("120", Some(120)),
             ("Sun, 06 Nov 1994 08:49:47 GMT", Some(2)),
             ("Sun, 06 Nov 1994 08:00:00 GMT", Some(0)),
+            ("0", Some(0)),
+            ("18446744073709551615", Some(u64::MAX)),
+            ("99999999999999999999999", Some(u64::MAX)),
+            ("Fri, 31 Dec 9999 23:59:59 GMT", Some(252_618_189_014)),
             ("soon", None),
+            ("", None),
             ("-1", None),
+            ("1.5", None),
         ] {
             let read = head(&[("retry-after", value), sent]).retry_after();
             assert_eq!(read, wait.map(Duration::from_secs), "{value}");
