@@ -10,13 +10,17 @@ use okdownload_monitor::Event;
 use okdownload_output::{OutputCapability, OutputStream};
 use okdownload_strategy::ResponseVerdict;
 use okdownload_types::{ByteRange, Digest, Error, ErrorKind, ResourceVersion, ResumeFailedCause};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::budget::{Begun, Tried};
 use crate::connect::{Answer, Step, connect, unfit};
 use crate::in_order::{Ahead, InOrder};
 use crate::ledger::Ledger;
+use crate::pace::Pace;
 use crate::request::Ask;
 use crate::run::{Run, from_now};
+use crate::worker::Worker;
 use crate::writer::{Write, Writer};
 
 /// What the connections of one transfer share.
@@ -86,6 +90,8 @@ pub(crate) enum WorkEnd {
     Halted,
     /// The server refuses this further connection while it serves another.
     NotServed(Error),
+    /// Another connection has taken its block over, because no answer came. The block is that one's.
+    Relieved,
     /// The server sends the whole resource, of the right version, whatever range is asked for.
     Whole(Box<Answer>),
     /// The server can't do ranges; the whole must be asked for.
@@ -103,14 +109,27 @@ enum Fault {
     Halted,
     /// The network's, or the server's.
     Remote(Error),
+    /// The server's, all the time: what it brought is no progress.
+    Slow(Error),
     /// The output's.
     Local(Error),
 }
 
-/// Fetches what `scope` misses. The block must be claimed already; `first` is a response to begin with.
-pub(crate) async fn work(run: &Run, transfer: &Transfer, scope: Scope, first: Option<Answer>) -> WorkEnd {
+/// Fetches what the worker's scope misses. The block must be claimed already; `first` is a response to begin with.
+pub(crate) async fn work(run: &Run, transfer: &Transfer, worker: &Worker, first: Option<Answer>) -> WorkEnd {
     let mut next = first;
-    let mut worked = Worked { run, transfer, scope, ever_received: false, progressed: false, flowing: None };
+    let (scope, begun) = (worker.scope, run.begin());
+    let mut worked = Worked {
+        run,
+        transfer,
+        worker,
+        scope,
+        begun,
+        flowing: None,
+        ever_received: false,
+        progressed: false,
+        slowly: false,
+    };
     loop {
         worked.progressed = false;
         let answer = match next.take() {
@@ -136,10 +155,15 @@ pub(crate) async fn work(run: &Run, transfer: &Transfer, scope: Scope, first: Op
 struct Worked<'a> {
     run: &'a Run,
     transfer: &'a Transfer,
+    worker: &'a Worker,
     scope: Scope,
+    /// When the try began that is under way.
+    begun: Begun,
     ever_received: bool,
     /// Whether the last response brought something.
     progressed: bool,
+    /// Whether what the last response brought came too slowly.
+    slowly: bool,
     flowing: Option<Flowing<'a>>,
 }
 
@@ -161,7 +185,7 @@ impl Drop for Flowing<'_> {
 }
 
 impl Worked<'_> {
-    async fn ask(&self) -> Result<Answer, Error> {
+    async fn ask(&mut self) -> Result<Answer, Error> {
         let range = match self.scope {
             Scope::Block(block) => {
                 let (start, end) = self.transfer.ledger.missing(block);
@@ -171,11 +195,16 @@ impl Worked<'_> {
         };
         let version = Some(self.transfer.version.clone());
         let ask = Ask { range, version, condition: None };
-        tokio::select! {
+        (self.begun, self.slowly) = (self.run.begin(), false);
+        self.worker.asks();
+        let answer = tokio::select! {
             biased;
             () = self.transfer.halt.cancelled() => Err(crate::run::canceled()),
+            () = self.worker.relieved.cancelled() => Err(crate::run::canceled()),
             answer = connect(self.run, &ask, Step::Block(self.scope.number())) => answer,
-        }
+        };
+        self.worker.answered();
+        answer
     }
 
     /// Takes what an answer brings. `None`: ask on.
@@ -238,6 +267,10 @@ impl Worked<'_> {
             Err(Fault::Halted) => Ok(Some(WorkEnd::Halted)),
             Err(Fault::Local(error)) => Ok(Some(WorkEnd::Failed(error))),
             Err(Fault::Remote(error)) => Err(error),
+            Err(Fault::Slow(error)) => {
+                self.slowly = true;
+                Err(error)
+            }
         }
     }
 
@@ -264,6 +297,10 @@ impl Worked<'_> {
     /// Decides what a failure of the network or the server means. `None`: try again.
     async fn after_failure(&mut self, error: Error) -> Option<WorkEnd> {
         self.flowing = None;
+        // First of all: the block's counters are another one's then.
+        if self.worker.relieved.is_cancelled() {
+            return Some(WorkEnd::Relieved);
+        }
         self.transfer.ledger.forget_unwritten(self.scope.block());
         if self.transfer.halt.is_cancelled() {
             return Some(WorkEnd::Halted);
@@ -272,14 +309,12 @@ impl Worked<'_> {
         if !self.ever_received && others_flow && is_refusal_to_serve(&error) {
             return Some(WorkEnd::NotServed(error));
         }
-        if self.progressed && self.transfer.spliceable {
-            self.run.forgive();
-        }
-        let furthest = self.transfer.ledger.written();
+        let reached = self.transfer.ledger.written();
+        let tried = Tried { begun: self.begun, reached, slowly: self.slowly };
         let waited = tokio::select! {
             biased;
             () = self.transfer.halt.cancelled() => return Some(WorkEnd::Halted),
-            waited = self.run.retry(self.scope.number(), error, furthest) => waited,
+            waited = self.run.retry(self.scope.number(), error, tried) => waited,
         };
         match waited {
             Ok(()) if self.transfer.spliceable => None,
@@ -305,35 +340,47 @@ async fn receive_body(
     end: Option<u64>,
 ) -> Result<(), Fault> {
     let mut writer = Writer::new(transfer);
-    let stall = run.task.timeouts().stall;
-    let mut deadline = from_now(stall);
+    let limits = run.task.timeouts();
+    let mut deadline = from_now(limits.stall);
+    let mut pace = Pace::new(limits.lowest_speed);
     let received = loop {
         if end.is_some_and(|end| position >= end) || is_satisfied(transfer, scope) {
             break Ok(());
         }
+        if pace.is_too_slow(transfer.flowing.load(Ordering::Relaxed)) {
+            break Err(too_slow(&pace));
+        }
         let full = writer.is_full();
         if full {
-            // Waiting for our own disk is not the server's fault.
-            deadline = from_now(stall);
+            deadline = from_now(limits.stall);
         }
-        tokio::select! {
+        let since = Instant::now();
+        let chunk = tokio::select! {
             biased;
             () = transfer.halt.cancelled() => break Err(Fault::Halted),
             written = writer.step(), if writer.is_busy() => match written {
-                Ok(()) => {}
+                Ok(()) => None,
                 Err(error) => break Err(Fault::Local(error)),
             },
-            chunk = tokio::time::timeout_at(deadline, connected.chunk()), if !full => match chunk {
-                Err(_) => break Err(Fault::Remote(stalled(stall))),
-                Ok(Err(error)) => break Err(Fault::Remote(error)),
-                Ok(Ok(None)) => break ended(transfer, scope, position, end),
-                Ok(Ok(Some(chunk))) => {
-                    if let Err(fault) = take_in(run, transfer, scope, &mut writer, &mut position, end, chunk).await {
-                        break Err(fault);
-                    }
-                    deadline = from_now(stall);
+            chunk = tokio::time::timeout_at(pace.until(deadline), connected.chunk()), if !full => Some(chunk),
+        };
+        // Waiting for our own disk is not the server's fault.
+        let waited = if full { Duration::ZERO } else { since.elapsed() };
+        match chunk {
+            None => pace.add(waited, 0),
+            Some(Err(_)) if Instant::now() >= deadline => break Err(Fault::Remote(stalled(limits.stall))),
+            Some(Err(_)) => pace.add(waited, 0),
+            Some(Ok(Err(error))) => break Err(Fault::Remote(error)),
+            Some(Ok(Ok(None))) => break ended(transfer, scope, position, end),
+            Some(Ok(Ok(Some(chunk)))) => {
+                pace.add(waited, chunk.len());
+                if let Err(fault) =
+                    take_in(run, transfer, scope, &mut writer, &mut position, end, chunk).await
+                {
+                    break Err(fault);
                 }
-            },
+                deadline = from_now(limits.stall);
+            }
         }
     };
     let drained = writer.drain().await.map_err(Fault::Local);
@@ -417,6 +464,11 @@ fn ended(transfer: &Transfer, scope: Scope, position: u64, end: Option<u64>) -> 
 
 fn ended_early() -> Error {
     Error::new(ErrorKind::Network, "the response ended early").temporary()
+}
+
+fn too_slow(pace: &Pace) -> Fault {
+    let error = pace.error();
+    if pace.was_kept() { Fault::Remote(error) } else { Fault::Slow(error) }
 }
 
 fn stalled(limit: Duration) -> Error {

@@ -24,6 +24,7 @@ use okdownload_types::{
 };
 
 use crate::block::{Scope, Transfer};
+use crate::budget::Tried;
 use crate::connect::{Answer, Step, connect, unfit};
 use crate::finish;
 use crate::in_order::{Ahead, InOrder};
@@ -191,6 +192,7 @@ impl Call<'_> {
     async fn go_on(&mut self, known: &Known, opened: Opened) -> Result<Attempt> {
         let Opened { stream, output, mut info } = opened;
         self.figures.resumed = info.written();
+        self.run.resume(info.written());
         let version = info.version();
         let mut facts = BlockFacts::new(info.total.unwrap_or(u64::MAX));
         facts.remaining = info.blocks.iter().filter_map(BlockInfo::remaining).sum();
@@ -345,12 +347,13 @@ impl Call<'_> {
     /// Makes a request that begins a run, as often as the strategy allows.
     async fn probe(&self, ask: &Ask) -> Result<Answer> {
         loop {
+            let begun = self.run.begin();
             let error = match connect(self.run, ask, Step::Trial).await {
                 Ok(Answer { verdict: ResponseVerdict::Refused(error), .. }) => error,
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
-            self.run.retry(0, error, 0).await?;
+            self.run.retry(0, error, Tried { begun, reached: 0, slowly: false }).await?;
         }
     }
 

@@ -7,6 +7,7 @@
 //! decides when bytes may be claimed.
 
 mod block;
+mod budget;
 mod builder;
 mod call;
 mod callbacks;
@@ -26,6 +27,7 @@ mod inherit;
 mod ledger;
 mod open;
 mod order;
+mod pace;
 mod plan;
 mod progress;
 mod reader;
@@ -43,6 +45,7 @@ mod sync;
 mod throttle;
 mod transfer;
 mod turns;
+mod worker;
 mod writer;
 
 pub use builder::OkDownloadBuilder;

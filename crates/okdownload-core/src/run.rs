@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+use crate::budget::{Begun, Budget, Tried};
 use crate::hub::Hub;
 use crate::reader::Room;
 use crate::sync::lock;
@@ -36,13 +37,6 @@ pub(crate) struct Run {
     url: Mutex<Url>,
     random: Mutex<fastrand::Rng>,
     budget: Mutex<Budget>,
-}
-
-/// Failures in a row. Progress is an offset that this run never reached before; it clears them.
-#[derive(Debug, Default)]
-struct Budget {
-    failures: u32,
-    furthest: u64,
 }
 
 impl Run {
@@ -133,31 +127,28 @@ impl Run {
         least.and_then(|piece| usize::try_from(piece).ok()).unwrap_or(usize::MAX)
     }
 
-    /// After a failure: waits as long as the strategy says, or gives the error back if it gives up. `furthest` is how
-    /// many bytes of the resource were reached.
-    pub(crate) async fn retry(&self, block: usize, error: Error, furthest: u64) -> Result<()> {
-        let (failures, seed) = {
-            let mut budget = lock(&self.budget);
-            if furthest > budget.furthest {
-                *budget = Budget { failures: 0, furthest };
-            }
-            budget.failures += 1;
-            (budget.failures, lock(&self.random).u64(..))
-        };
+    /// So many bytes are there from an earlier run; having them is no progress.
+    pub(crate) fn resume(&self, reached: u64) {
+        lock(&self.budget).resume(reached);
+    }
+
+    /// A try begins, whose failure [`retry`](Self::retry) may be told.
+    pub(crate) fn begin(&self) -> Begun {
+        lock(&self.budget).begin()
+    }
+
+    /// After a failure: waits as long as the strategy says, or gives the error back if it gives up.
+    pub(crate) async fn retry(&self, block: usize, error: Error, tried: Tried) -> Result<()> {
+        let failures = lock(&self.budget).fail(tried);
+        let seed = lock(&self.random).u64(..);
         // A request with effects is repeated only if it certainly had none.
         let repeatable = self.task.method().is_safe() || error.kind() == ErrorKind::Connect;
         let facts = RetryFacts::new(&error, failures, self.task.retries(), seed);
         let verdict = self.strategy().retry(&facts);
         match verdict {
             RetryVerdict::After(wait) if repeatable => self.wait(block, wait, error).await,
-            _ => Err(tried(error, failures)),
+            _ => Err(given_up(error, failures)),
         }
-    }
-
-    /// Forgets the failures so far: a response brought bytes that no other one had, before it failed. Several that break
-    /// off at the same time count one after the other, so the furthest offset alone does not tell.
-    pub(crate) fn forgive(&self) {
-        lock(&self.budget).failures = 0;
     }
 
     async fn wait(&self, block: usize, wait: Duration, error: Error) -> Result<()> {
@@ -167,9 +158,14 @@ impl Run {
     }
 }
 
-/// Says how often it was tried, where that was more than once.
-fn tried(error: Error, failures: u32) -> Error {
-    if failures > 1 { error.with_context("tries without progress", failures) } else { error }
+/// Says how often it was tried, where that was more than once, and when to come again, where the server said that.
+fn given_up(error: Error, failures: u32) -> Error {
+    let wait = error.retry_after().filter(|wait| error.is_temporary() && !wait.is_zero());
+    let error = if failures > 1 { error.with_context("tries without progress", failures) } else { error };
+    match wait {
+        Some(wait) => error.with_advice(format!("start it again after {} s", wait.as_secs())),
+        None => error,
+    }
 }
 
 /// This long from now; a limit that is too long to be counted is as good as none.

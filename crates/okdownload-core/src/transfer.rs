@@ -1,6 +1,7 @@
 //! All connections of one run: who works on what, until everything is there.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -14,6 +15,7 @@ use crate::block::{Scope, Transfer, WorkEnd, work};
 use crate::connect::Answer;
 use crate::order;
 use crate::run::{Run, canceled, from_now};
+use crate::worker::Worker;
 
 /// How a transfer ended.
 #[derive(Debug)]
@@ -29,7 +31,7 @@ pub(crate) enum Outcome {
     Whole(Option<Answer>),
 }
 
-type Working<'a> = Pin<Box<dyn Future<Output = (Scope, WorkEnd)> + Send + 'a>>;
+type Working<'a> = Pin<Box<dyn Future<Output = (Arc<Worker>, WorkEnd)> + Send + 'a>>;
 type Syncing<'a> = Pin<Box<dyn Future<Output = Result<()>> + Send + 'a>>;
 
 /// Fetches all that is missing, over at most `connections` connections. `first` says who begins, with the response that
@@ -44,20 +46,30 @@ pub(crate) async fn transfer(
     sync_every: Option<Duration>,
 ) -> Result<Outcome> {
     let ranged = scope != Scope::Whole;
-    let mut crew = Crew { run, transfer, working: FuturesUnordered::new(), connections, ranged };
+    let mut crew = Crew {
+        run,
+        transfer,
+        working: FuturesUnordered::new(),
+        workers: Vec::new(),
+        connections,
+        idle: 0,
+        patience: run.task.timeouts().head / PATIENCE,
+        ranged,
+    };
     crew.start(scope, first);
     let mut syncing: Option<Syncing<'_>> = None;
     let mut next_sync = sync_every.map(from_now);
     let outcome = loop {
         crew.fill();
         transfer.ledger.set_connections(crew.working.len());
+        let relief = crew.relief();
         // Only one sync at a time: the next one is due some time after this one is done.
         let due = next_sync.filter(|_| syncing.is_none());
         tokio::select! {
             biased;
             ended = crew.working.next() => match ended {
                 None => break if transfer.ledger.is_full() { Ok(Outcome::Complete) } else { Err(canceled()) },
-                Some((scope, end)) => match crew.ended(scope, end) {
+                Some((worker, end)) => match crew.ended(&worker, end) {
                     Ok(None) => {}
                     Ok(Some(outcome)) => break Ok(outcome),
                     Err(error) => break Err(error),
@@ -70,6 +82,7 @@ pub(crate) async fn transfer(
                     break Err(error);
                 }
             }
+            () = sleep_until(relief) => {}
             () = sleep_until(due) => {
                 if transfer.ledger.unsynced() > 0 {
                     syncing = Some(Box::pin(order::sync(&transfer.ledger, transfer.stream.as_ref())));
@@ -105,11 +118,21 @@ struct Crew<'a> {
     run: &'a Run,
     transfer: &'a Transfer,
     working: FuturesUnordered<Working<'a>>,
+    /// Those who work.
+    workers: Vec<Arc<Worker>>,
     /// How many may work at a time; a server that refuses one lowers it.
     connections: usize,
+    /// How many of those that may have been served to their end and have nothing to do.
+    idle: usize,
+    /// How long a request may be without an answer before an idle connection takes its block over.
+    patience: Duration,
     /// Whether blocks are asked for by range; else one connection takes the whole.
     ranged: bool,
 }
+
+/// The limit for a response's head, divided by this, is how long it may take while another connection is idle: one that
+/// was served will be served again, and a server may refuse a further one by silence.
+const PATIENCE: u32 = 10;
 
 impl<'a> Crew<'a> {
     /// Sets somebody to work on this.
@@ -117,14 +140,20 @@ impl<'a> Crew<'a> {
         if let Some(block) = scope.block() {
             self.transfer.ledger.assign(block);
         }
+        self.idle = self.idle.saturating_sub(1);
+        let worker = Arc::new(Worker::new(scope));
+        self.workers.push(worker.clone());
         let (run, transfer) = (self.run, self.transfer);
         let span = tracing::debug_span!("block", number = scope.number());
-        self.working
-            .push(Box::pin(async move { (scope, work(run, transfer, scope, first).await) }.instrument(span)));
+        let work = async move {
+            let end = work(run, transfer, &worker, first).await;
+            (worker, end)
+        };
+        self.working.push(Box::pin(work.instrument(span)));
     }
 
-    /// Sets as many to work as may and as there is work for: blocks that nobody has, then halves of those that are
-    /// under way.
+    /// Sets as many to work as may and as there is work for: blocks that nobody has, those for whose request no answer
+    /// comes, then halves of those that are under way.
     fn fill(&mut self) {
         if self.transfer.halt.is_cancelled() {
             return;
@@ -132,12 +161,35 @@ impl<'a> Crew<'a> {
         while self.ranged && self.working.len() < self.connections {
             let ledger = &self.transfer.ledger;
             let block = match &self.transfer.in_order {
-                Some((_, ahead)) => ledger.claim_ahead(*ahead),
-                None => ledger.claim().or_else(|| self.split()),
+                Some((_, ahead)) => ledger.claim_ahead(*ahead).or_else(|| self.take_over()),
+                None => ledger.claim().or_else(|| self.take_over()).or_else(|| self.split()),
             };
             let Some(block) = block else { return };
             self.start(Scope::Block(block), None);
         }
+    }
+
+    /// The request that has been without an answer for longest, with the moment from which on its block may be taken
+    /// over.
+    fn overdue(&self) -> Option<(Instant, &Worker)> {
+        let waiting = self.workers.iter().filter(|worker| !worker.relieved.is_cancelled());
+        let overdue = waiting.filter_map(|worker| Some((worker.overdue(self.patience)?, worker.as_ref())));
+        overdue.min_by_key(|(moment, _)| *moment)
+    }
+
+    /// When an idle connection should look whether a block is to be taken over.
+    fn relief(&self) -> Option<Instant> {
+        let may = self.ranged && self.idle > 0 && !self.transfer.halt.is_cancelled();
+        let moment = || self.overdue().map_or_else(|| from_now(self.patience), |(moment, _)| moment);
+        (may && self.working.len() < self.connections).then(moment)
+    }
+
+    /// Takes a block away from the connection whose request for it gets no answer. What that one hears later is dropped.
+    fn take_over(&self) -> Option<usize> {
+        let (_, worker) = self.overdue().filter(|(moment, _)| self.idle > 0 && *moment <= Instant::now())?;
+        tracing::debug!(block = worker.scope.number(), "taking over: there is no answer");
+        worker.relieved.cancel();
+        worker.scope.block()
     }
 
     /// Takes part of the largest rest away from the connection that works on it, if that pays.
@@ -153,14 +205,22 @@ impl<'a> Crew<'a> {
     }
 
     /// Goes on after a connection's end. `Some`: the transfer is over.
-    fn ended(&mut self, scope: Scope, end: WorkEnd) -> Result<Option<Outcome>> {
+    fn ended(&mut self, worker: &Arc<Worker>, end: WorkEnd) -> Result<Option<Outcome>> {
+        self.workers.retain(|other| !Arc::ptr_eq(other, worker));
+        let scope = worker.scope;
         match end {
-            WorkEnd::Full | WorkEnd::Halted => self.release(scope),
+            WorkEnd::Full => {
+                self.release(scope);
+                self.idle += 1;
+            }
+            WorkEnd::Halted => self.release(scope),
             WorkEnd::NotServed(error) => {
                 tracing::debug!(%error, "the server wants fewer connections");
                 self.release(scope);
                 self.connections = self.working.len().max(1);
             }
+            // Silence is a refusal as well. The block is no longer this one's to be released.
+            WorkEnd::Relieved => self.connections = self.working.len().max(1),
             WorkEnd::Whole(answer) => {
                 self.release(scope);
                 return Ok(Some(Outcome::Whole(Some(*answer))));
@@ -186,8 +246,8 @@ impl<'a> Crew<'a> {
     /// Stops everybody and waits for their last writes.
     async fn halt(&mut self) {
         self.transfer.halt.cancel();
-        while let Some((scope, _)) = self.working.next().await {
-            self.release(scope);
+        while let Some((worker, _)) = self.working.next().await {
+            self.release(worker.scope);
         }
     }
 }

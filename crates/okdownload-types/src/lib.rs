@@ -24,6 +24,7 @@ pub use id::TaskId;
 pub use location::{Location, Target};
 pub use range::{ByteRange, ContentRange};
 pub use task::{
-    Credentials, DownloadTask, DownloadTaskBuilder, Durability, OnExists, Timeouts, is_secret, redacted,
+    Credentials, DownloadTask, DownloadTaskBuilder, Durability, LowestSpeed, OnExists, Timeouts, is_secret,
+    redacted,
 };
 pub use validator::{EntityTag, Validators, VersionMatch};

@@ -15,7 +15,7 @@ use url::Url;
 use crate::{
     DownloadTask, DownloadTaskBuilder, Durability, Error, ErrorKind, Location, OnExists, Result, Target,
 };
-use crate::{Timeouts, is_secret};
+use crate::{LowestSpeed, Timeouts, is_secret};
 
 const ON_EXISTS: [(&str, OnExists); 5] = [
     ("error", OnExists::Error),
@@ -69,6 +69,8 @@ pub(crate) fn write(task: &DownloadTask) -> String {
     lines.put("head-timeout", seconds(timeouts.head));
     lines.put("stall-timeout", seconds(timeouts.stall));
     lines.put_some("total-timeout", timeouts.total.map(seconds));
+    let lowest = |lowest: LowestSpeed| format!("{} {}", lowest.bytes_per_second, seconds(lowest.window));
+    lines.put_some("lowest-speed", timeouts.lowest_speed.map(lowest));
     lines.0
 }
 
@@ -136,6 +138,13 @@ fn option(
             timeouts.total = Some(duration(value)?);
             task
         }
+        "lowest-speed" => {
+            let (rate, window) = value.split_once(' ')?;
+            let mut lowest = LowestSpeed::new(rate.parse().ok()?);
+            lowest.window = duration(window)?;
+            timeouts.lowest_speed = Some(lowest);
+            task
+        }
         _ => return None,
     })
 }
@@ -180,6 +189,9 @@ mod tests {
         let mut timeouts = Timeouts::default();
         (timeouts.connect, timeouts.head) = (Duration::from_millis(1), Duration::MAX);
         (timeouts.stall, timeouts.total) = (Duration::from_nanos(1), Some(Duration::ZERO));
+        let mut lowest = LowestSpeed::new(NonZeroU64::MAX);
+        lowest.window = Duration::from_millis(1);
+        timeouts.lowest_speed = Some(lowest);
         DownloadTask::builder("https://h/a?b=c", Target::directory("/d\n ü"))
             .method(Method::POST)
             .header("x-plain", "a b\u{e9}")
@@ -217,7 +229,7 @@ mod tests {
             assert_eq!((read.on_exists(), read.durability()), (task.on_exists(), task.durability()));
             assert_eq!((read.priority(), read.rate_limit()), (task.priority(), task.rate_limit()));
         }
-        assert_eq!(write(&full().build().unwrap()).lines().count(), 21);
+        assert_eq!(write(&full().build().unwrap()).lines().count(), 22);
     }
 
     #[test]
@@ -237,7 +249,14 @@ mod tests {
     fn what_is_not_understood_is_refused() {
         let text = write(&full().build().unwrap());
         let url = "https://h/a".parse().unwrap();
-        for line in ["colour red\n", "nonsense\n", "priority x\n", "digest md5=00\n", "file x%00\n"] {
+        for line in [
+            "colour red\n",
+            "nonsense\n",
+            "priority x\n",
+            "digest md5=00\n",
+            "file x%00\n",
+            "lowest-speed 0 1.0\n",
+        ] {
             let error = read(&url, &format!("{text}{line}")).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::StoreCorrupt, "{line}");
         }

@@ -66,14 +66,37 @@ pub struct Timeouts {
     pub head: Duration,
     /// Without a byte of the body. Default 30 s.
     pub stall: Duration,
-    /// For the whole run. Default none.
+    /// For the whole run. Default none. What is there when it is over is kept; the error is not temporary.
     pub total: Option<Duration>,
+    /// The least speed that is put up with. Default any.
+    pub lowest_speed: Option<LowestSpeed>,
+}
+
+/// The least speed of a download. While several connections bring bytes, each has to bring its share.
+///
+/// A response that is slower for a whole window is given up, and asked for again as after any temporary failure; but
+/// what came so slowly is no progress, so the download ends when the failures that it forgives are used up. Waiting for
+/// a connection or for a response's head has limits of its own, and is not counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LowestSpeed {
+    /// The speed, averaged over the window.
+    pub bytes_per_second: NonZeroU64,
+    /// How long it may be lower. Default 30 s.
+    pub window: Duration,
+}
+
+impl LowestSpeed {
+    /// This speed, over half a minute.
+    pub const fn new(bytes_per_second: NonZeroU64) -> Self {
+        Self { bytes_per_second, window: Duration::from_secs(30) }
+    }
 }
 
 impl Default for Timeouts {
     fn default() -> Self {
         let half_minute = Duration::from_secs(30);
-        Self { connect: half_minute, head: half_minute, stall: half_minute, total: None }
+        Self { connect: half_minute, head: half_minute, stall: half_minute, total: None, lowest_speed: None }
     }
 }
 
