@@ -35,6 +35,8 @@ pub(crate) struct Part {
     initial_length: u64,
     /// The length that it must have at least, by what we did to it.
     length: AtomicU64,
+    /// Whether somebody has cut it: what is written behind that leaves a hole, so nothing of it is believed any more.
+    damaged: AtomicBool,
     /// Whether the part's own name, and the directories above it, are on disk.
     name_synced: AtomicBool,
     directories: Arc<NewDirectories>,
@@ -91,11 +93,12 @@ impl OutputStream for FileStream {
         let end =
             end.filter(|end| *end <= sys::LONGEST).ok_or_else(|| error::too_far(&self.0.path, offset))?;
         self.run(move |part, file| {
+            part.check_length(file)?;
             sys::write_all_at(file, offset, &data).map_err(|source| {
                 error::at("cannot write the part", &part.path, source).with_context("offset", offset)
             })?;
             if end > offset {
-                part.length.fetch_max(end, Ordering::Relaxed);
+                part.length.fetch_max(end, Ordering::Release);
             }
             Ok(())
         })
@@ -131,8 +134,10 @@ impl OutputStream for FileStream {
             return Err(error::too_far(&self.0.path, length));
         }
         self.run(move |part, file| {
+            part.length.fetch_min(length, Ordering::AcqRel);
             file.set_len(length).map_err(|e| part.cannot("cannot change the part's length", e))?;
-            part.length.store(length, Ordering::Relaxed);
+            part.length.store(length, Ordering::Release);
+            part.damaged.store(false, Ordering::Release);
             Ok(())
         })
         .await
@@ -175,9 +180,10 @@ impl OutputStream for FileStream {
     }
 
     async fn close(&self) -> Result<()> {
-        self.run_alone(|_, slot| {
+        self.run_alone(|part, slot| {
+            let emptied = slot.as_ref().map_or(Ok(()), |file| part.empty_if_damaged(file));
             close(slot);
-            Ok(())
+            emptied
         })
         .await
     }
@@ -196,6 +202,7 @@ impl Part {
             identity: sys::identity(metadata),
             initial_length: metadata.len(),
             length: AtomicU64::new(metadata.len()),
+            damaged: AtomicBool::new(false),
             name_synced: AtomicBool::new(false),
             directories,
         }
@@ -212,6 +219,26 @@ impl Part {
         let read = sys::read_full_at(file, offset, &mut buffer)?;
         buffer.truncate(read);
         Ok(buffer.into())
+    }
+
+    /// Nobody else may have cut the file: the next write behind the cut would make it look whole.
+    fn check_length(&self, file: &File) -> Result<()> {
+        // Looked up first: other writes go on making the file longer.
+        let expected = self.length.load(Ordering::Acquire);
+        let length = file.metadata().map_err(|e| self.cannot("cannot look at the part", e))?.len();
+        if length >= expected && !self.damaged.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        self.damaged.store(true, Ordering::Release);
+        Err(error::shortened(&self.path, length, expected))
+    }
+
+    /// How far it was cut before writes that were under way made it longer again, nobody knows.
+    fn empty_if_damaged(&self, file: &File) -> Result<()> {
+        if !self.damaged.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        file.set_len(0).map_err(|e| self.cannot("cannot change the part's length", e))
     }
 
     /// What the part's path names, if that is still our file.
@@ -236,11 +263,8 @@ impl Part {
 
     fn commit(&self, file: &File, to: &Path, options: &CommitOptions) -> Result<()> {
         // Nobody may give our final name to a file that is not the one we wrote.
-        let named = self.named(file)?.ok_or_else(|| error::replaced(&self.path))?;
-        let expected = self.length.load(Ordering::Relaxed);
-        if named.len() < expected {
-            return Err(error::shortened(&self.path, named.len(), expected));
-        }
+        self.named(file)?.ok_or_else(|| error::replaced(&self.path))?;
+        self.check_length(file)?;
         if let Some(modified) = options.modified {
             self.set_modified(file, modified)?;
         }

@@ -230,6 +230,19 @@ async fn a_part_that_others_cut_gets_no_name() {
     assert_eq!(place.read("done"), "n");
 }
 
+/// The hole would make it look whole.
+#[tokio::test]
+async fn nothing_is_written_behind_what_others_cut_off() {
+    let place = Place::new();
+    let part = place.part("part").await;
+    std::fs::OpenOptions::new().write(true).open(place.path("part")).unwrap().set_len(1).unwrap();
+    let written = part.write_at(3, vec!["more".into()]).await;
+    assert_error(written, ErrorKind::Io, &["shortened", "length: 1", "expected: 3"]);
+    // Where it was cut nobody knows for certain, so nothing of it is kept.
+    part.close().await.unwrap();
+    assert_eq!(place.read("part"), "");
+}
+
 #[tokio::test]
 async fn more_than_any_file_can_hold_is_not_reserved() {
     let place = Place::new();
