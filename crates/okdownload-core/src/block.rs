@@ -20,6 +20,7 @@ use crate::ledger::Ledger;
 use crate::pace::Pace;
 use crate::request::Ask;
 use crate::run::{Run, from_now};
+use crate::space::Reservation;
 use crate::worker::Worker;
 use crate::writer::{Write, Writer};
 
@@ -42,6 +43,8 @@ pub(crate) struct Transfer {
     pub(crate) halt: CancellationToken,
     /// How many connections get bytes, or have just got some and ask for more.
     pub(crate) flowing: AtomicUsize,
+    /// The space that it is promised, as long as it is not allocated.
+    pub(crate) space: Option<Reservation>,
 }
 
 impl Transfer {

@@ -210,6 +210,7 @@ impl OkDownloadBuilder {
             home: Home::new(self.runtime),
             recorder: Arc::new(Recorder::new(remit, self.record_interval)),
             sync_interval: self.sync_interval,
+            space: Arc::default(),
             throttle: Arc::new(Throttle::new(self.rate_limit)),
             random: Mutex::new(self.seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed)),
             spawned: TaskTracker::new(),

@@ -33,6 +33,7 @@ use crate::order::Recorder;
 use crate::plan;
 use crate::request::Ask;
 use crate::run::Run;
+use crate::space::Space;
 use crate::transfer::{Outcome, transfer};
 
 /// What the first request asks for; a smaller file needs no second one.
@@ -44,6 +45,8 @@ pub(crate) struct Env {
     pub(crate) output: Arc<dyn OutputStreamFactory>,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) sync_interval: Duration,
+    /// What of the free space is promised.
+    pub(crate) space: Arc<Space>,
 }
 
 /// One run of one task.
@@ -189,7 +192,7 @@ impl Call<'_> {
     }
 
     /// Goes on with what an earlier run has left.
-    async fn go_on(&mut self, known: &Known, opened: Opened) -> Result<Attempt> {
+    async fn go_on(&mut self, known: &mut Known, opened: Opened) -> Result<Attempt> {
         let Opened { stream, output, mut info } = opened;
         self.figures.resumed = info.written();
         self.run.resume(info.written());
@@ -226,6 +229,10 @@ impl Call<'_> {
             }
             _ => (Scope::Block(block), Some(answer)),
         };
+        let location = transfer.ledger.info().location;
+        if let Err(error) = self.make_room(&mut transfer, &location).await {
+            return self.leave(&transfer, error).await;
+        }
         self.run.hub.publish(Event::FromBreakpoint { info: Arc::new(transfer.ledger.info()) });
         self.env.recorder.store().start(self.run.task.id(), true);
         self.fetch(known, transfer, Some(first), connections.get() as usize).await
@@ -280,8 +287,8 @@ impl Call<'_> {
         };
         let ledger = Arc::new(Ledger::new(info));
         let digest = self.digest(output, &answer);
-        let transfer = self.transfer(ledger, (stream, output), version, ahead, digest);
-        if let Err(error) = self.make_room(&transfer, &location).await {
+        let mut transfer = self.transfer(ledger, (stream, output), version, ahead, digest);
+        if let Err(error) = self.make_room(&mut transfer, &location).await {
             return self.leave(&transfer, error).await;
         }
         self.run.hub.publish(Event::FromBeginning { info: Arc::new(transfer.ledger.info()), cause });
@@ -360,7 +367,7 @@ impl Call<'_> {
     /// Fetches what is missing, and finishes.
     async fn fetch(
         &mut self,
-        known: &Known,
+        known: &mut Known,
         mut shared: Transfer,
         first: Option<(Scope, Option<Answer>)>,
         connections: usize,
@@ -401,7 +408,7 @@ impl Call<'_> {
     ///
     /// The order is the promise: all counters told, digest, the user's check, data synced, renamed, name synced; only
     /// then may anybody say that it is complete.
-    async fn finish(&mut self, known: &Known, transfer: &Transfer) -> Result<Attempt> {
+    async fn finish(&mut self, known: &mut Known, transfer: &Transfer) -> Result<Attempt> {
         if self.run.is_recorded()
             && let Err(error) = self.env.recorder.record().await.and(transfer.ledger.recorded())
         {
@@ -419,6 +426,9 @@ impl Call<'_> {
         let replace = known.replace || self.process.on_exists(&self.run.task) == OnExists::Overwrite;
         let options = CommitOptions::new(replace, self.is_durable(), info.validators.modified());
         if let Err(error) = transfer.stream.commit(&info.location, options).await {
+            if error.kind() == ErrorKind::AlreadyExists && self.was_overtaken(known, transfer).await? {
+                return Ok(Attempt::Complete);
+            }
             if self.is_durable() && error.kind() != ErrorKind::AlreadyExists {
                 // It may have been the sync that failed.
                 transfer.ledger.void_unsynced();
@@ -450,6 +460,7 @@ impl Call<'_> {
     /// Ends a run that failed: what is there is recorded and kept; an empty part is not.
     async fn leave<T>(&mut self, transfer: &Transfer, error: Error) -> Result<T> {
         self.unwatch().await;
+        let error = self.with_shortage(error, transfer).await;
         let closed = if transfer.ledger.written() == 0 || !self.is_resumable(transfer.output) {
             self.drop_claims();
             transfer.stream.abort().await
@@ -498,6 +509,7 @@ impl Call<'_> {
             version,
             halt: self.run.stop.child_token(),
             flowing: AtomicUsize::new(0),
+            space: None,
         }
     }
 

@@ -28,6 +28,7 @@ use crate::order::Recorder;
 use crate::request_builder::TaskRequest;
 use crate::run::Run;
 use crate::runtime::Home;
+use crate::space::Space;
 use crate::sync::lock;
 use crate::throttle::Throttle;
 use crate::turns::Turn;
@@ -59,6 +60,8 @@ pub(crate) struct Engine {
     pub(crate) home: Home,
     pub(crate) recorder: Arc<Recorder>,
     pub(crate) sync_interval: std::time::Duration,
+    /// What of the free space is promised to those who run.
+    pub(crate) space: Arc<Space>,
     pub(crate) throttle: Arc<Throttle>,
     pub(crate) random: Mutex<fastrand::Rng>,
     /// Everything that was spawned and must be waited for.
@@ -475,6 +478,7 @@ impl Engine {
             output: parts.output.clone().unwrap_or_else(|| self.parts.output.clone()),
             recorder: self.recorder.clone(),
             sync_interval: self.sync_interval,
+            space: self.space.clone(),
         };
         let claim = |place: &_| self.dispatcher.claim(entry.task.id(), place);
         let process = process.unwrap_or(&self.parts.process).clone();
@@ -507,7 +511,8 @@ async fn live_until(call: &mut Call<'_>) -> Result<()> {
     match life.await {
         Err(error) if error.kind() == ErrorKind::Canceled => {
             Err(Error::new(ErrorKind::Timeout, "the download took too long")
-                .with_context("limit", format!("{total:?}")))
+                .with_context("limit", format!("{total:?}"))
+                .with_advice("start it again to go on from what is there"))
         }
         result => result,
     }

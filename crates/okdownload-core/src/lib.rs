@@ -40,6 +40,7 @@ mod runtime;
 mod serial_queue;
 mod settle;
 mod singleton;
+mod space;
 mod status;
 mod sync;
 mod throttle;

@@ -11,6 +11,7 @@ use okdownload_types::{
 use crate::block::Transfer;
 use crate::call::{Call, Known, Opened, PROBE};
 use crate::resume::{self, PartFacts};
+use crate::space::{Need, Shortage};
 
 impl Call<'_> {
     /// Opens the part of an earlier run, if its bytes can be trusted. If another task has left it, it becomes this one's,
@@ -182,22 +183,65 @@ impl Call<'_> {
         output.seek && output.resume && self.run.is_repeatable()
     }
 
-    /// Makes sure that there is space for what is missing.
-    pub(crate) async fn make_room(&mut self, transfer: &Transfer, location: &Location) -> Result<()> {
+    /// Makes sure that there is space for what is missing: what is free is reserved against all other tasks of the
+    /// engine, until the space is allocated or the transfer is over.
+    pub(crate) async fn make_room(&mut self, transfer: &mut Transfer, location: &Location) -> Result<()> {
         let Some(total) = transfer.version.total.filter(|total| *total > PROBE) else { return Ok(()) };
-        let free = self.run.or_stop(self.env.output.free_space(location)).await??;
-        if let Some(free) = free.filter(|free| *free < total) {
-            return Err(Error::new(ErrorKind::NoSpace, "there is not enough space")
-                .with_context("needed", total)
-                .with_context("free", free)
-                .with_context("path", location)
-                .with_advice("make room, and start it again"));
+        let allocated = transfer.stream.allocated().await?;
+        if let Some(free) = self.run.or_stop(self.env.output.free_space(location)).await?? {
+            let need = Need { total, allocated, ledger: transfer.ledger.clone() };
+            let reserved = self.env.space.reserve(free, need);
+            transfer.space = Some(reserved.map_err(|shortage| no_room(&shortage, location))?);
         }
         // An output that takes bytes in order learns the length by it: an upload cuts its pieces accordingly.
         let in_order = transfer.in_order.is_some();
         if self.process.preallocate(&self.run.task, total) || in_order {
             transfer.stream.preallocate(total).await?;
+            if transfer.stream.allocated().await? >= total {
+                // It is no longer among what is free.
+                transfer.space = None;
+            }
         }
         Ok(())
     }
+
+    /// Says of a disk that became full how much is missing, and where.
+    pub(crate) async fn with_shortage(&self, error: Error, transfer: &Transfer) -> Error {
+        let told = error.context().any(|(key, _)| key == MISSING);
+        let Some(total) = transfer.ledger.total().filter(|_| error.kind() == ErrorKind::NoSpace && !told)
+        else {
+            return error;
+        };
+        let rest = total.saturating_sub(transfer.ledger.written());
+        let allocated = transfer.stream.allocated().await.unwrap_or(0);
+        let needed = rest.min(total.saturating_sub(allocated));
+        let location = transfer.ledger.info().location;
+        let mut error = error.with_context("needed", needed);
+        if let Ok(Some(free)) = self.env.output.free_space(&location).await {
+            error = error.with_context("free", free.bytes);
+        }
+        if error.context().all(|(key, _)| key != "path") {
+            error = error.with_context("path", location);
+        }
+        if error.advice().is_none() { error.with_advice(MAKE_ROOM) } else { error }
+    }
+}
+
+/// The key under which an error tells how much space is missing.
+const MISSING: &str = "missing";
+
+const MAKE_ROOM: &str = "make room, and start it again; what is there is kept";
+
+fn no_room(shortage: &Shortage, location: &Location) -> Error {
+    let error = Error::new(ErrorKind::NoSpace, "there is not enough space")
+        .with_context("path", location)
+        .with_context(MISSING, shortage.missing())
+        .with_context("needed", shortage.needed)
+        .with_context("free", shortage.free);
+    if shortage.promised == 0 {
+        return error.with_advice(MAKE_ROOM);
+    }
+    error
+        .with_context("reserved for other downloads", shortage.promised)
+        .with_advice("make room or wait for the other downloads, and start it again; what is there is kept")
 }

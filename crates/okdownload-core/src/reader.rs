@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 use async_trait::async_trait;
 use bytes::{Buf, Bytes};
 use okdownload_output::{
-    CommitOptions, Consumer, OpenMode, OutputCapability, OutputStream, OutputStreamFactory, Stat,
+    CommitOptions, Consumer, FreeSpace, OpenMode, OutputCapability, OutputStream, OutputStreamFactory, Stat,
 };
 use okdownload_types::{Error, ErrorKind, FileIdentity, Location, Result, TaskEnd};
 use tokio::io::{AsyncRead, ReadBuf};
@@ -194,7 +194,7 @@ impl OutputStreamFactory for Pipe {
         }
     }
 
-    async fn free_space(&self, _: &Location) -> Result<Option<u64>> {
+    async fn free_space(&self, _: &Location) -> Result<Option<FreeSpace>> {
         Ok(None)
     }
 

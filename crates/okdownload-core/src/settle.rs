@@ -1,12 +1,13 @@
 //! The final name: what stands there already, whose it is, and which name to take instead.
 
 use okdownload_output::{Stat, StatKind};
-use okdownload_store::Change;
+use okdownload_store::{Change, DownloadStore};
 use okdownload_types::{
     BreakpointInfo, CompletionRecord, Error, ErrorKind, Location, OnExists, ResourceVersion, Result,
     Validators, VersionMatch,
 };
 
+use crate::block::Transfer;
 use crate::call::{Call, Known};
 use crate::existing::{self, Existing, ExistingFacts};
 
@@ -69,6 +70,32 @@ impl Call<'_> {
         }
         self.figures.location.clone_from(&known.location);
         Ok(false)
+    }
+
+    /// Whether the file that has the final name now is this very download, which another process has finished
+    /// meanwhile. Then the part is given up, and nothing is left to do.
+    pub(crate) async fn was_overtaken(&mut self, known: &mut Known, transfer: &Transfer) -> Result<bool> {
+        let info = transfer.ledger.info();
+        if !self.run.is_recorded() || self.process.on_exists(&self.run.task) == OnExists::Rename {
+            return Ok(false);
+        }
+        let is_there = self.has_become_complete(known, &info).await.unwrap_or_else(|error| {
+            // The caller has an error of its own to tell.
+            tracing::debug!(%error, "the file that appeared is another one");
+            false
+        });
+        if is_there {
+            self.env.recorder.forget(info.id);
+            self.env.recorder.defer(Change::RemoveBreakpoint(info.id));
+            transfer.stream.abort().await?;
+        }
+        Ok(is_there)
+    }
+
+    async fn has_become_complete(&mut self, known: &mut Known, info: &BreakpointInfo) -> Result<bool> {
+        known.completion = self.env.recorder.store().completion(info.id).await?;
+        Ok(self.settle(known, info.location.clone()).await?
+            || self.is_there_already(known, &info.version())?)
     }
 
     pub(crate) fn may_replace(&self, known: &mut Known, on_exists: OnExists) -> Result<()> {

@@ -7,7 +7,9 @@ use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use blocking::unblock;
-use okdownload_output::{OpenMode, OutputCapability, OutputStream, OutputStreamFactory, Stat, StatKind};
+use okdownload_output::{
+    FreeSpace, OpenMode, OutputCapability, OutputStream, OutputStreamFactory, Stat, StatKind,
+};
 use okdownload_types::{Location, Result};
 
 use crate::directories::{NewDirectories, parent};
@@ -76,7 +78,7 @@ impl OutputStreamFactory for FileOutput {
         .await
     }
 
-    async fn free_space(&self, location: &Location) -> Result<Option<u64>> {
+    async fn free_space(&self, location: &Location) -> Result<Option<FreeSpace>> {
         let path = local(location)?;
         unblock(move || free_space(&path)).await
     }
@@ -113,11 +115,11 @@ fn stat(metadata: &Metadata) -> Stat {
 }
 
 /// The space where the path is, or will be: around the nearest thing above it that is there.
-fn free_space(path: &Path) -> Result<Option<u64>> {
+fn free_space(path: &Path) -> Result<Option<FreeSpace>> {
     for above in path.ancestors() {
         let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
         match fs4::available_space(above) {
-            Ok(space) => return Ok(Some(space)),
+            Ok(bytes) => return Ok(Some(FreeSpace::new(bytes, sys::volume(above)))),
             Err(error) if is_absent(&error) => {}
             Err(error) => return Err(error::at("cannot find out the free space", above, error)),
         }

@@ -129,6 +129,14 @@ impl OutputStream for FileStream {
         .await
     }
 
+    async fn allocated(&self) -> Result<u64> {
+        self.run(|part, file| {
+            let metadata = file.metadata().map_err(|e| part.cannot("cannot look at the part", e))?;
+            Ok(sys::allocated(&metadata))
+        })
+        .await
+    }
+
     async fn set_length(&self, length: u64) -> Result<()> {
         if length > sys::LONGEST {
             return Err(error::too_far(&self.0.path, length));

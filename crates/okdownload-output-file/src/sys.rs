@@ -83,6 +83,32 @@ pub(crate) fn identity(_metadata: &Metadata) -> Option<FileIdentity> {
     None
 }
 
+/// The number of the file system that the path is on.
+#[cfg(unix)]
+pub(crate) fn volume(path: &Path) -> Option<u64> {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata(path).ok().map(|metadata| metadata.dev())
+}
+
+/// The standard library has no stable way to it here.
+#[cfg(not(unix))]
+pub(crate) fn volume(_path: &Path) -> Option<u64> {
+    None
+}
+
+/// How many bytes of the disk the file takes up, those that were reserved for it included.
+#[cfg(unix)]
+pub(crate) fn allocated(metadata: &Metadata) -> u64 {
+    use std::os::unix::fs::MetadataExt;
+    // POSIX counts in units of 512 bytes, whatever the file system's blocks are.
+    metadata.blocks().saturating_mul(512)
+}
+
+#[cfg(not(unix))]
+pub(crate) fn allocated(metadata: &Metadata) -> u64 {
+    metadata.len()
+}
+
 #[cfg_attr(not(unix), expect(dead_code, reason = "no identity here"))]
 fn nanoseconds(time: SystemTime) -> Option<i64> {
     match time.duration_since(UNIX_EPOCH) {

@@ -244,6 +244,19 @@ async fn nothing_is_written_behind_what_others_cut_off() {
 }
 
 #[tokio::test]
+async fn what_is_written_is_allocated() {
+    const LENGTH: u64 = 1 << 20;
+    let place = Place::new();
+    let part = place.part("part").await;
+    let noise = (0..LENGTH).map(|n| (n.wrapping_mul(n).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56) as u8);
+    part.write_at(0, vec![noise.collect()]).await.unwrap();
+    part.flush_and_sync().await.unwrap();
+    let allocated = part.allocated().await.unwrap();
+    assert!((LENGTH..2 * LENGTH).contains(&allocated), "{allocated}");
+    part.close().await.unwrap();
+}
+
+#[tokio::test]
 async fn more_than_any_file_can_hold_is_not_reserved() {
     let place = Place::new();
     let part = place.part("part").await;

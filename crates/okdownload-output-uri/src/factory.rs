@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use async_lock::Mutex;
 use async_trait::async_trait;
-use okdownload_output::{OpenMode, OutputCapability, OutputStream, OutputStreamFactory, Stat, StatKind};
+use okdownload_output::{
+    FreeSpace, OpenMode, OutputCapability, OutputStream, OutputStreamFactory, Stat, StatKind,
+};
 use okdownload_types::{Location, Result};
 use opendal::{EntryMode, ErrorKind as Native, Metadata, Operator};
 
@@ -151,7 +153,7 @@ impl OutputStreamFactory for UriOutput {
         }
     }
 
-    async fn free_space(&self, location: &Location) -> Result<Option<u64>> {
+    async fn free_space(&self, location: &Location) -> Result<Option<FreeSpace>> {
         match self.taker(location)? {
             Taker::Files(files) => files.free_space(location).await,
             Taker::Service(..) => Ok(None),

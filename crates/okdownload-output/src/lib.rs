@@ -107,6 +107,24 @@ impl CommitOptions {
     }
 }
 
+/// How much can still be written around a place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct FreeSpace {
+    /// So many bytes, by this user.
+    pub bytes: u64,
+    /// Which volume (file system) they are of, as a number that no other volume has. Downloads to one volume share its
+    /// free space, and are reserved it in turn. `None` if that is not known: each then counts on all of it.
+    pub volume: Option<u64>,
+}
+
+impl FreeSpace {
+    /// So many bytes of this volume.
+    pub const fn new(bytes: u64, volume: Option<u64>) -> Self {
+        Self { bytes, volume }
+    }
+}
+
 /// Takes what [`scan`](OutputStream::scan) reads.
 pub type Consumer = Box<dyn FnMut(&[u8]) + Send>;
 
@@ -147,11 +165,11 @@ pub trait OutputStreamFactory: Debug + Send + Sync + 'static {
     /// file.
     async fn open_part(&self, part: &Location, mode: OpenMode) -> Result<Option<Arc<dyn OutputStream>>>;
 
-    /// How many bytes can still be written around this place; `None` if that is not known.
+    /// How much can still be written around this place, be it there yet or not; `None` if that is not known.
     ///
     /// # Errors
     /// If it can't be found out.
-    async fn free_space(&self, location: &Location) -> Result<Option<u64>>;
+    async fn free_space(&self, location: &Location) -> Result<Option<FreeSpace>>;
 
     /// Removes the file at this place. Returns whether there was one.
     ///
@@ -214,6 +232,14 @@ pub trait OutputStream: Debug + Send + Sync + 'static {
     /// # Errors
     /// [`NoSpace`](okdownload_types::ErrorKind::NoSpace).
     async fn preallocate(&self, length: u64) -> Result<()>;
+
+    /// For how many bytes the part has its space already, written or reserved; by default none is known of.
+    ///
+    /// # Errors
+    /// If it can't be found out.
+    async fn allocated(&self) -> Result<u64> {
+        Ok(0)
+    }
 
     /// Cuts the part to this length, or extends it with zeros.
     ///
@@ -279,7 +305,7 @@ macro_rules! forward {
                 (**self).open_part(part, mode).await
             }
 
-            async fn free_space(&self, location: &Location) -> Result<Option<u64>> {
+            async fn free_space(&self, location: &Location) -> Result<Option<FreeSpace>> {
                 (**self).free_space(location).await
             }
 

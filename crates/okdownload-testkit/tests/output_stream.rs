@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use async_trait::async_trait;
 use bytes::Bytes;
 use okdownload_output::{
-    CommitOptions, Consumer, OpenMode, OutputCapability, OutputStream, OutputStreamFactory, Stat, StatKind,
+    CommitOptions, Consumer, FreeSpace, OpenMode, OutputCapability, OutputStream, OutputStreamFactory, Stat,
+    StatKind,
 };
 use okdownload_testkit::suite::output::OutputFixture;
 use okdownload_types::{Error, ErrorKind, FileIdentity, Location, Result};
@@ -104,7 +105,7 @@ impl OutputStreamFactory for Memory {
         Ok(Some(Arc::new(Upload { memory: self.clone(), name, bytes: Mutex::new(Some(Vec::new())) })))
     }
 
-    async fn free_space(&self, location: &Location) -> Result<Option<u64>> {
+    async fn free_space(&self, location: &Location) -> Result<Option<FreeSpace>> {
         name(location).map(|_| None)
     }
 

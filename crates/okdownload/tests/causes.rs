@@ -144,7 +144,7 @@ impl OutputStreamFactory for NotResumable {
         self.0.open_part(part, mode).await
     }
 
-    async fn free_space(&self, location: &Location) -> Result<Option<u64>> {
+    async fn free_space(&self, location: &Location) -> Result<Option<FreeSpace>> {
         self.0.free_space(location).await
     }
 

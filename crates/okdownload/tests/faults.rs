@@ -56,7 +56,7 @@ impl OutputStreamFactory for Layer {
             .await?
             .map(|s| Arc::new(Stream(s, self.1.clone())) as Arc<dyn OutputStream>))
     }
-    async fn free_space(&self, l: &Location) -> Result<Option<u64>> {
+    async fn free_space(&self, l: &Location) -> Result<Option<FreeSpace>> {
         self.0.free_space(l).await
     }
     async fn remove(&self, l: &Location) -> Result<bool> {

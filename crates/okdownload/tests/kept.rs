@@ -11,7 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use common::listening::{half, reached_half};
 use common::{MIB, Place, assert_content, tagged};
-use okdownload::output::{OpenMode, OutputCapability, OutputStream, OutputStreamFactory, Stat};
+use okdownload::output::{FreeSpace, OpenMode, OutputCapability, OutputStream, OutputStreamFactory, Stat};
 use okdownload::prelude::*;
 use okdownload::strategy::{DownloadStrategy, RetryFacts, RetryVerdict};
 use okdownload::{Location, Status, TaskState};
@@ -76,8 +76,8 @@ impl OutputStreamFactory for Disk {
         self.0.open_part(part, mode).await
     }
 
-    async fn free_space(&self, _: &Location) -> Result<Option<u64>> {
-        Ok(Some(self.1))
+    async fn free_space(&self, _: &Location) -> Result<Option<FreeSpace>> {
+        Ok(Some(FreeSpace::new(self.1, None)))
     }
 
     async fn remove(&self, location: &Location) -> Result<bool> {

@@ -16,7 +16,9 @@ use http::header::ETAG;
 use okdownload::connection::{
     ConnectRequest, Connected, ConnectionCapability, ConnectionFactory, ReqwestConnectionFactory,
 };
-use okdownload::output::{FileOutput, OpenMode, OutputCapability, OutputStream, OutputStreamFactory, Stat};
+use okdownload::output::{
+    FileOutput, FreeSpace, OpenMode, OutputCapability, OutputStream, OutputStreamFactory, Stat,
+};
 use okdownload::prelude::*;
 use okdownload::strategy::{DownloadStrategy, RetryFacts, RetryVerdict, default_retry};
 use okdownload::{Location, ResponseHead, ResumeFailedCause};
@@ -87,7 +89,7 @@ impl<F: OutputStreamFactory> OutputStreamFactory for Trace<F> {
         self.inner.open_part(part, mode).await
     }
 
-    async fn free_space(&self, location: &Location) -> Result<Option<u64>> {
+    async fn free_space(&self, location: &Location) -> Result<Option<FreeSpace>> {
         self.inner.free_space(location).await
     }
 

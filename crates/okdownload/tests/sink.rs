@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use common::{MIB, Place, tagged};
 use okdownload::output::{
-    CommitOptions, Consumer, OpenMode, OutputCapability, OutputStream, OutputStreamFactory, Stat,
+    CommitOptions, Consumer, FreeSpace, OpenMode, OutputCapability, OutputStream, OutputStreamFactory, Stat,
 };
 use okdownload::prelude::*;
 use okdownload::{FileIdentity, Location};
@@ -88,7 +88,7 @@ impl OutputStreamFactory for Sink {
         Ok(Some(Arc::new(self.clone())))
     }
 
-    async fn free_space(&self, _: &Location) -> Result<Option<u64>> {
+    async fn free_space(&self, _: &Location) -> Result<Option<FreeSpace>> {
         Ok(None)
     }
 

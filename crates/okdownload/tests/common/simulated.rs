@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use okdownload::connection::{ConnectRequest, Connected, ConnectionCapability, ConnectionFactory};
 use okdownload::output::{
-    CommitOptions, Consumer, OpenMode, OutputCapability, OutputStream, OutputStreamFactory, Stat,
+    CommitOptions, Consumer, FreeSpace, OpenMode, OutputCapability, OutputStream, OutputStreamFactory, Stat,
 };
 use okdownload::{Error, ErrorKind, FileIdentity, Location, ResponseHead, Result};
 use tokio::time::Instant;
@@ -101,7 +101,7 @@ impl OutputStreamFactory for EmptyDisk {
         Err(Error::new(ErrorKind::Unexpected, "nothing is ever received").with_context("part", part))
     }
 
-    async fn free_space(&self, _: &Location) -> Result<Option<u64>> {
+    async fn free_space(&self, _: &Location) -> Result<Option<FreeSpace>> {
         Ok(None)
     }
 
@@ -355,7 +355,7 @@ impl OutputStreamFactory for MemoryDisk {
         Ok((mode == OpenMode::Create).then(file).map(|file| file as Arc<dyn OutputStream>))
     }
 
-    async fn free_space(&self, _: &Location) -> Result<Option<u64>> {
+    async fn free_space(&self, _: &Location) -> Result<Option<FreeSpace>> {
         Ok(None)
     }
 
