@@ -77,6 +77,14 @@ pub(crate) struct Args {
     #[arg(default_value = "30", help_heading = "How fast")]
     pub(crate) connect_timeout: Duration,
 
+    /// Longest time for each file
+    #[arg(long, value_name = "SECS", value_parser = parse_seconds, help_heading = "How fast")]
+    pub(crate) deadline: Option<Duration>,
+
+    /// Give up a server that is slower for 30 s
+    #[arg(long, value_name = "RATE", value_parser = parse_rate, help_heading = "How fast")]
+    pub(crate) lowest_speed: Option<u64>,
+
     /// Send a header (repeatable)
     #[arg(long, value_name = "K: V", help_heading = "Requests")]
     pub(crate) header: Vec<String>,
@@ -124,12 +132,12 @@ pub(crate) struct Args {
     #[arg(short, long, help_heading = "How it works")]
     pub(crate) quiet: bool,
 
-    /// Print this help
-    #[arg(short, long, action = clap::ArgAction::Help, help_heading = "How it works")]
+    /// Print this help: whoever reads it knows how
+    #[arg(short, long, action = clap::ArgAction::Help, hide = true)]
     help: Option<bool>,
 
-    /// Print the version
-    #[arg(short = 'V', long, action = clap::ArgAction::Version, help_heading = "How it works")]
+    /// Print the version, as every command does
+    #[arg(short = 'V', long, action = clap::ArgAction::Version, hide = true)]
     version: Option<bool>,
 }
 

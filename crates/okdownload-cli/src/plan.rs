@@ -3,12 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::io::Read;
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroU64};
 use std::path::{Path, PathBuf};
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use okdownload::{
-    Credentials, Digest, DownloadTask, Durability, Error, OnExists, Result, Target, TaskId, Timeouts,
+    Credentials, Digest, DownloadTask, Durability, Error, LowestSpeed, OnExists, Result, Target, TaskId,
+    Timeouts,
 };
 use url::Url;
 
@@ -181,6 +182,8 @@ impl Options {
         timeouts.connect = args.connect_timeout;
         // No byte for so long: that holds before the response's first byte as well.
         (timeouts.head, timeouts.stall) = (args.timeout, args.timeout);
+        timeouts.total = args.deadline;
+        timeouts.lowest_speed = args.lowest_speed.and_then(NonZeroU64::new).map(LowestSpeed::new);
         let digest = args.checksum.as_deref().map(str::parse).transpose();
         Ok(Self {
             directory: args.dir.clone().unwrap_or_else(|| ".".into()),

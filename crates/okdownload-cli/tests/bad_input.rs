@@ -27,6 +27,8 @@ const USAGE: &[(&[&str], &str)] = &[
     (&["--timeout", "nan", "URL"], "--timeout"),
     (&["--timeout", "1e99", "URL"], "--timeout"),
     (&["--connect-timeout", "soon", "URL"], "--connect-timeout"),
+    (&["--deadline", "0", "URL"], "--deadline"),
+    (&["--lowest-speed", "slow", "URL"], "--lowest-speed"),
     (&["--limit-rate", "0", "URL"], "--limit-rate"),
     (&["--limit-rate", "-1", "URL"], "--limit-rate"),
     (&["--limit-rate", "fast", "URL"], "--limit-rate"),

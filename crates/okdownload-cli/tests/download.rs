@@ -3,7 +3,7 @@
 mod common;
 
 use common::{MIB, Place, tagged};
-use okdownload_testkit::server::{Body, Reply, Resource, Server};
+use okdownload_testkit::server::{Body, Gate, Reply, Resource, Server};
 
 #[tokio::test]
 async fn one_file() {
@@ -213,6 +213,23 @@ async fn a_server_that_falls_silent_is_left() {
     assert_eq!(ended.code, Some(1));
     assert_eq!(place.files(), Vec::<String>::new());
     assert!(!ended.line().is_empty());
+}
+
+/// A server that lives and brings next to nothing.
+#[tokio::test]
+async fn a_server_that_takes_too_long_is_left_and_gone_on_with() {
+    let place = Place::new().await;
+    let body = Body::pattern(17, 3 * MIB);
+    place.server.serve("/a", tagged(&body));
+    place.server.script("/a", [Reply::resource().gate_after(2 * MIB, &Gate::new())]);
+    let ended = place.run(["-x", "1", "--deadline", "1", &place.url("/a")]).await;
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.line().contains("took too long") && ended.line().contains("start it again"), "{ended:?}");
+    assert_eq!(place.files(), ["a.okdownload"]);
+    place.server.clear_log();
+    place.succeed(["-x", "1", "--deadline", "60", "--lowest-speed", "1K", &place.url("/a")]).await;
+    place.assert_content("a", &body);
+    assert_eq!(place.server.bytes_sent(), MIB);
 }
 
 #[tokio::test]
