@@ -62,7 +62,9 @@ impl fmt::Debug for Credentials {
 pub struct Timeouts {
     /// To connect, TLS included. Default 30 s.
     pub connect: Duration,
-    /// From the request to the head of the response. Default 30 s.
+    /// From the request to the head of the response. Default 30 s. Where a connection must be made first, nobody says
+    /// when it was there, so what is left of the time to connect comes on top. A request that has been without an answer
+    /// for a tenth of this gives its block to a connection that was served and has nothing to do.
     pub head: Duration,
     /// Without a byte of the body. Default 30 s.
     pub stall: Duration,
@@ -527,7 +529,9 @@ impl DownloadTaskBuilder {
         self
     }
 
-    /// How many failures in a row, without progress between them, are forgiven; default 5.
+    /// How many failures in a row, without progress between them, are forgiven; default 5. Progress is more bytes than
+    /// this run ever had. Connections that are lost together are one failure, and a further connection that is refused
+    /// while another one is served is none.
     pub fn retries(mut self, retries: u32) -> Self {
         self.options().retries = retries;
         self
