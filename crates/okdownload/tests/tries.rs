@@ -259,6 +259,25 @@ async fn a_block_without_an_answer_is_taken_over() {
     }
 }
 
+/// A piece that nobody answers for must not hold up all that lies behind it.
+#[tokio::test(start_paused = true)]
+async fn a_reader_is_not_held_up_by_one_silent_request() {
+    const TOTAL: u64 = 64 * MIB;
+    let server = Scripted::new(
+        |request, number| {
+            if number == 2 { Answer::never() } else { Answer::range(request, TOTAL) }
+        },
+    );
+    let ok = engine(&server, &MemoryDisk::default()).build().unwrap();
+    let mut reader = ok.task(task(3).build().unwrap()).into_reader().unwrap();
+    let (begin, mut bytes) = (Instant::now(), 0);
+    while let Some(chunk) = reader.chunk().await.unwrap() {
+        bytes += chunk.len() as u64;
+    }
+    assert!(bytes == TOTAL && begin.elapsed() < 4 * SECOND, "{bytes} in {:?}", begin.elapsed());
+    ok.shutdown().await.unwrap();
+}
+
 /// Where every answer is slow, requests are not thrown away for ever.
 #[tokio::test(start_paused = true)]
 async fn slow_answers_are_not_taken_over_without_end() {
