@@ -38,7 +38,7 @@ async fn run(server: &Scripted, disk: &MemoryDisk, task: DownloadTaskBuilder) ->
     let ok = engine(server, disk).build().unwrap();
     let begin = Instant::now();
     let running = ok.task(task.build().unwrap()).enqueue();
-    let end = tokio::time::timeout(24 * 3600 * SECOND, running).await.expect("it ends");
+    let end = tokio::time::timeout(24 * 3600 * SECOND, running).await.unwrap();
     let took = begin.elapsed();
     ok.shutdown().await.unwrap();
     (end, took)
