@@ -309,7 +309,8 @@ impl Worked<'_> {
             return Some(WorkEnd::Halted);
         }
         let others_flow = self.transfer.flowing.load(Ordering::Relaxed) > 0;
-        if !self.ever_received && others_flow && is_refusal_to_serve(&error) {
+        let is_refusal = !self.progressed && others_flow && is_refusal_to_serve(&error);
+        if is_refusal && !self.ever_received {
             return Some(WorkEnd::NotServed(error));
         }
         let reached = self.transfer.ledger.written();
@@ -323,6 +324,11 @@ impl Worked<'_> {
             Ok(()) if self.transfer.spliceable => None,
             Ok(()) => Some(WorkEnd::Again),
             Err(error) if error.kind() == ErrorKind::Canceled => Some(WorkEnd::Halted),
+            // One that was served before is worth a few tries; the others need neither end with it nor pay for them.
+            Err(error) if is_refusal => {
+                self.run.forgive();
+                Some(WorkEnd::NotServed(error))
+            }
             Err(error) => Some(WorkEnd::Failed(error)),
         }
     }

@@ -33,6 +33,11 @@ impl Budget {
         self.furthest = self.furthest.max(reached);
     }
 
+    /// Who failed is given up, and the others go on as if nothing had been.
+    pub(crate) fn forgive(&mut self) {
+        self.failures = 0;
+    }
+
     /// A try begins.
     pub(crate) fn begin(&self) -> Begun {
         Begun(self.events)

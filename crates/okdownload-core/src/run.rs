@@ -132,6 +132,11 @@ impl Run {
         lock(&self.budget).resume(reached);
     }
 
+    /// The failures so far were those of a connection that is given up.
+    pub(crate) fn forgive(&self) {
+        lock(&self.budget).forgive();
+    }
+
     /// A try begins, whose failure [`retry`](Self::retry) may be told.
     pub(crate) fn begin(&self) -> Begun {
         lock(&self.budget).begin()

@@ -336,7 +336,7 @@ async fn a_file_that_appears_meanwhile_and_is_another_one_stays() {
     let gate = Gate::new();
     place.server.script("/a", [Reply::resource().gate_after(2 * MIB, &gate)]);
     let handle = ok.task(one(&place, "a")).enqueue();
-    gate.reached().await;
+    handle.progress().wait_for(|progress| progress.written == 2 * MIB).await.unwrap();
     std::fs::write(place.path("a"), "another").unwrap();
     gate.open();
     assert_eq!(handle.await.error.unwrap().kind(), ErrorKind::AlreadyExists);
