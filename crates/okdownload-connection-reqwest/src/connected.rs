@@ -1,5 +1,7 @@
 //! A response of reqwest as the seam wants it.
 
+use std::fmt;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use okdownload_connection::Connected;
@@ -8,7 +10,6 @@ use reqwest::Response;
 
 use crate::error;
 
-#[derive(Debug)]
 pub(crate) struct ReqwestConnected {
     head: ResponseHead,
     response: Response,
@@ -20,6 +21,13 @@ impl ReqwestConnected {
         let status = response.status().as_u16();
         let head = ResponseHead::new(response.url().clone(), status, response.version(), headers);
         Self { head, response }
+    }
+}
+
+/// reqwest's own response would show the whole URL.
+impl fmt::Debug for ReqwestConnected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReqwestConnected").field("head", &self.head).finish_non_exhaustive()
     }
 }
 

@@ -3,7 +3,7 @@
 use okdownload_connection::{ConnectRequest, Connected};
 use okdownload_monitor::Event;
 use okdownload_strategy::{ResponseFacts, ResponseVerdict};
-use okdownload_types::{Error, ErrorKind, ResponseHead, Result, redacted};
+use okdownload_types::{Error, ErrorKind, ResponseHead, Result, redacted, without_secrets};
 use url::Url;
 
 use crate::redirect;
@@ -111,7 +111,7 @@ fn no_head(limit: std::time::Duration) -> Error {
 
 fn started(run: &Run, step: Step, request: &ConnectRequest) {
     tracing::debug!(url = redacted(&request.url), ?step, "request");
-    let headers = request::without_secrets(&request.headers);
+    let headers = without_secrets(&request.headers, &request.url);
     run.hub.publish(match step {
         Step::Trial => Event::ConnectTrialStart { headers },
         Step::Block(block) => Event::ConnectStart { block, headers },
@@ -120,7 +120,7 @@ fn started(run: &Run, step: Step, request: &ConnectRequest) {
 
 fn answered_with(run: &Run, step: Step, head: &ResponseHead) {
     tracing::debug!(status = head.status, ?step, "response");
-    let (status, headers) = (head.status, head.headers.clone());
+    let (status, headers) = (head.status, without_secrets(&head.headers, &head.url));
     run.hub.publish(match step {
         Step::Trial => Event::ConnectTrialEnd { status, headers },
         Step::Block(block) => Event::ConnectEnd { block, status, headers },

@@ -36,7 +36,7 @@ pub enum Event {
     ConnectTrialEnd {
         /// The status code.
         status: u16,
-        /// The response's headers.
+        /// The response's headers (cookies left out, query values of addresses hidden).
         headers: HeaderMap,
     },
     /// The download begins at its first byte.
@@ -64,7 +64,7 @@ pub enum Event {
         block: usize,
         /// The status code.
         status: u16,
-        /// The response's headers.
+        /// The response's headers (cookies left out, query values of addresses hidden).
         headers: HeaderMap,
     },
     /// A block's bytes begin to come.

@@ -3,8 +3,10 @@
 mod disposition;
 mod safe;
 
+use std::fmt;
+
 use http::header::CONTENT_DISPOSITION;
-use okdownload_types::ResponseHead;
+use okdownload_types::{ResponseHead, redacted};
 use percent_encoding::percent_decode_str;
 use url::Url;
 
@@ -12,13 +14,20 @@ pub use disposition::disposition_file_name;
 pub use safe::safe_file_name;
 
 /// What is known when a file is to be named.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct NameFacts<'a> {
     /// The URL that the user gave.
     pub url: &'a Url,
     /// The response, which may come from another URL.
     pub head: &'a ResponseHead,
+}
+
+/// Hides the query values of the URLs.
+impl fmt::Debug for NameFacts<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NameFacts").field("url", &redacted(self.url)).field("head", self.head).finish()
+    }
 }
 
 impl<'a> NameFacts<'a> {

@@ -1,8 +1,10 @@
 //! What is known of an unfinished download, and of a finished one.
 
+use std::fmt;
+
 use url::Url;
 
-use crate::{DownloadTask, Error, ErrorKind, Location, Result, Target, TaskId, Validators, stored};
+use crate::{DownloadTask, Error, ErrorKind, Location, Result, Target, TaskId, Validators, redacted, stored};
 
 /// A part of a download that one connection fetches from front to back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -88,7 +90,7 @@ impl FileIdentity {
 }
 
 /// An unfinished download, as a store keeps it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BreakpointInfo {
     /// The task it belongs to.
@@ -113,6 +115,25 @@ pub struct BreakpointInfo {
     pub options: Option<String>,
     /// The blocks, by start; they never overlap.
     pub blocks: Vec<BlockInfo>,
+}
+
+/// Hides the query values of the URL.
+impl fmt::Debug for BreakpointInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BreakpointInfo")
+            .field("id", &self.id)
+            .field("url", &redacted(&self.url))
+            .field("location", &self.location)
+            .field("part", &self.part)
+            .field("identity", &self.identity)
+            .field("validators", &self.validators)
+            .field("total", &self.total)
+            .field("boot", &self.boot)
+            .field("needs_credentials", &self.needs_credentials)
+            .field("options", &self.options)
+            .field("blocks", &self.blocks)
+            .finish()
+    }
 }
 
 impl BreakpointInfo {
@@ -206,7 +227,7 @@ impl BreakpointInfo {
 }
 
 /// A finished download, as a store keeps it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CompletionRecord {
     /// The task it was.
@@ -221,6 +242,20 @@ pub struct CompletionRecord {
     pub modified: Option<i64>,
     /// The version of the resource that the file is.
     pub validators: Validators,
+}
+
+/// Hides the query values of the URL.
+impl fmt::Debug for CompletionRecord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CompletionRecord")
+            .field("id", &self.id)
+            .field("url", &redacted(&self.url))
+            .field("location", &self.location)
+            .field("length", &self.length)
+            .field("modified", &self.modified)
+            .field("validators", &self.validators)
+            .finish()
+    }
 }
 
 impl CompletionRecord {

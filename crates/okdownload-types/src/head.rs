@@ -1,5 +1,6 @@
 //! The head of a response.
 
+use std::fmt;
 use std::time::Duration;
 
 use http::header::{self, HeaderMap, HeaderName};
@@ -7,10 +8,11 @@ use url::Url;
 
 use crate::range::number;
 use crate::{ContentRange, Digest, DigestAlgorithm, EntityTag, Error, ErrorKind, Result, Validators};
+use crate::{redacted, without_secrets};
 
 /// Status and headers of a response, with the readings of them that the engine needs. Pure data: what they mean for
 /// a download is decided elsewhere.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct ResponseHead {
     /// Where the response came from.
@@ -21,6 +23,18 @@ pub struct ResponseHead {
     pub version: http::Version,
     /// The headers.
     pub headers: HeaderMap,
+}
+
+/// Shows no secrets: see [`redacted`] and [`without_secrets`].
+impl fmt::Debug for ResponseHead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ResponseHead")
+            .field("url", &redacted(&self.url))
+            .field("status", &self.status)
+            .field("version", &self.version)
+            .field("headers", &without_secrets(&self.headers, &self.url))
+            .finish()
+    }
 }
 
 impl ResponseHead {

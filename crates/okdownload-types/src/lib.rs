@@ -11,6 +11,7 @@ mod head;
 mod id;
 mod location;
 mod range;
+mod secret;
 mod stored;
 mod task;
 mod validator;
@@ -23,8 +24,6 @@ pub use head::ResponseHead;
 pub use id::TaskId;
 pub use location::{Location, Target};
 pub use range::{ByteRange, ContentRange};
-pub use task::{
-    Credentials, DownloadTask, DownloadTaskBuilder, Durability, LowestSpeed, OnExists, Timeouts, is_secret,
-    redacted,
-};
+pub use secret::{is_secret, redacted, without_secrets};
+pub use task::{Credentials, DownloadTask, DownloadTaskBuilder, Durability, LowestSpeed, OnExists, Timeouts};
 pub use validator::{EntityTag, Validators, VersionMatch};

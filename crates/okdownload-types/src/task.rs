@@ -10,7 +10,7 @@ use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, header};
 use percent_encoding::percent_decode_str;
 use url::Url;
 
-use crate::{Digest, Error, ErrorKind, Result, Target, TaskId};
+use crate::{Digest, Error, ErrorKind, Result, Target, TaskId, is_secret, redacted};
 
 /// What to do if something that is not this download has the final name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -355,28 +355,6 @@ impl fmt::Debug for DownloadTask {
     }
 }
 
-/// Whether a header carries a secret: `Authorization`, `Proxy-Authorization`, `Cookie`, or any that is marked
-/// [sensitive](HeaderValue::is_sensitive).
-pub fn is_secret(name: &HeaderName, value: &HeaderValue) -> bool {
-    value.is_sensitive()
-        || [header::AUTHORIZATION, header::COOKIE, header::PROXY_AUTHORIZATION].contains(name)
-}
-
-/// The URL as it may be logged: no userinfo, no fragment, query values hidden.
-pub fn redacted(url: &Url) -> String {
-    let mut shown = url.clone();
-    shown.set_fragment(None);
-    // Both fail only for URLs that have no userinfo to begin with.
-    let _ = shown.set_username("");
-    let _ = shown.set_password(None);
-    if url.query().is_some() {
-        let names: Vec<_> = url.query_pairs().map(|(name, _)| format!("{name}=…")).collect();
-        shown.set_query(None);
-        return format!("{shown}?{}", names.join("&"));
-    }
-    shown.to_string()
-}
-
 /// Builds a [`DownloadTask`]. What is wrong with the values shows at [`build`](DownloadTaskBuilder::build).
 #[derive(Clone)]
 #[must_use]
@@ -590,6 +568,10 @@ fn parse_url(text: &str) -> Result<(Url, Option<Credentials>)> {
     if text.is_empty() {
         return Err(Error::misuse("the URL is empty", advice));
     }
+    // A URL parser takes line breaks out, so that two lines become one address that nobody gave.
+    if text.contains(char::is_control) {
+        return Err(Error::misuse("the URL has a control character in it, perhaps a line break", advice));
+    }
     // The text may hold a password, so it is not shown.
     let mut url = Url::parse(text).map_err(|error| Error::misuse("not a URL", advice).with_source(error))?;
     if !matches!(url.scheme(), "http" | "https") {
@@ -687,6 +669,17 @@ mod tests {
     }
 
     #[test]
+    fn urls_of_several_lines_are_refused_and_not_shown() {
+        for url in
+            ["http://h/s3cret\r\nX-Evil: 1", "http://h/\n/s3cret", "http://s3cret\t@h/", "http://h/s3cret\0"]
+        {
+            let error = file(url).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Misuse, "{url:?}");
+            assert!(!format!("{error} {error:?}").contains("s3cret"), "{error:?}");
+        }
+    }
+
+    #[test]
     fn headers_of_the_engine_are_refused() {
         for name in ["Range", "if-match", "IF-RANGE", "accept-encoding"] {
             let error = DownloadTask::builder("http://h/a", Target::file("/t"))
@@ -759,11 +752,5 @@ mod tests {
         let task =
             DownloadTask::builder("http://h/a", Target::file("/t")).tag(7_u8).tag("x").build().unwrap();
         assert_eq!((task.tag::<u8>(), task.tag::<&str>(), task.tag::<u16>()), (Some(&7), Some(&"x"), None));
-    }
-
-    #[test]
-    fn redaction_hides_query_values() {
-        let url: Url = "https://u:p@h/a?token=secret&x=1#f".parse().unwrap();
-        assert_eq!(redacted(&url), "https://h/a?token=…&x=…");
     }
 }
