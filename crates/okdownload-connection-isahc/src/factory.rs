@@ -1,6 +1,7 @@
 //! The factory: which client a request goes through, and how that is set up.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -89,6 +90,22 @@ impl IsahcConnectionFactory {
             recipe.roots.extend(certificates);
             recipe.trust = Arc::default();
         })
+    }
+
+    /// Shows this certificate to servers that ask for one. `certificate` is a file with it, and with those that lead from
+    /// it to its authority; `key` is one with its private key (PKCS #8, PKCS #1 or SEC 1, without a passphrase). Both are
+    /// PEM, and may be the same file. What they hold is never shown.
+    ///
+    /// They take the place of TLS settings that the builder has. libcurl reads the files itself, and anew for each
+    /// connection, so they must stay.
+    ///
+    /// # Errors
+    /// [`Misuse`](okdownload_types::ErrorKind::Misuse) if there is no certificate or no key in them, or the client is
+    /// finished; that of the file system if they can't be read. A key that does not belong to the certificate shows at
+    /// the first `https` request.
+    pub fn client_certificate(self, certificate: impl AsRef<Path>, key: impl AsRef<Path>) -> Result<Self> {
+        let identity = recipe::identity(certificate.as_ref(), key.as_ref())?;
+        self.with(|recipe| recipe.identity = Some(identity))
     }
 
     /// Speaks HTTP/2 with servers that offer it in the TLS handshake. Each request has a connection of its own all the

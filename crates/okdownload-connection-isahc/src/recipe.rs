@@ -1,16 +1,17 @@
 //! How a client is built: the user's settings, with those of the factory on top.
 
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use isahc::config::Configurable;
 use isahc::http::Uri;
-use isahc::tls::{TlsConfig, TrustStore};
+use isahc::tls::{Identity, PrivateKey, TlsConfig, TrustStore};
 use isahc::{HttpClient, HttpClientBuilder};
 use okdownload_connection::error as words;
 use okdownload_connection::proxy_url;
-use okdownload_types::Result;
-use rustls::pki_types::CertificateDer;
+use okdownload_types::{Error, Result};
 use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::error;
 
@@ -20,6 +21,8 @@ pub(crate) struct Recipe {
     pub(crate) base: Option<Arc<dyn Fn() -> HttpClientBuilder + Send + Sync>>,
     pub(crate) proxy: ProxyChoice,
     pub(crate) roots: Vec<CertificateDer<'static>>,
+    /// Who we are, if a server asks.
+    pub(crate) identity: Option<Identity>,
     /// Whether to speak HTTP/2 where it is offered.
     pub(crate) http2: bool,
     /// The system's certificates and `roots`, once they are needed: reading them takes some milliseconds.
@@ -49,11 +52,17 @@ impl Recipe {
             // The empty list keeps libcurl from reading NO_PROXY.
             ProxyChoice::Given(proxy) => builder.proxy(proxy.clone()).proxy_blacklist([""; 0]),
         };
-        if !self.roots.is_empty() {
-            let trust = self.trust.get_or_init(|| trusting(&self.roots)).clone();
+        if !self.roots.is_empty() || self.identity.is_some() {
+            let mut tls = TlsConfig::builder();
+            if !self.roots.is_empty() {
+                tls = tls.trust_store(self.trust.get_or_init(|| trusting(&self.roots)).clone());
+            }
+            if let Some(identity) = &self.identity {
+                tls = tls.identity(identity.clone());
+            }
             // Not for the proxy as well: isahc 2.0.2 switches the check of its certificate off if it is given any
             // settings for it.
-            builder = builder.tls_config(TlsConfig::builder().trust_store(trust).build());
+            builder = builder.tls_config(tls.build());
         }
         builder.build().map_err(error::build)
     }
@@ -91,6 +100,23 @@ pub(crate) fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>> {
         Ok(parsed) => Ok(parsed),
         Err(native) => Err(words::no_certificates().with_source(native)),
     }
+}
+
+/// The certificate in one file and the private key in the other. libcurl's rustls takes them only as files; they are read
+/// here to say early, and clearly, what is wrong with them.
+pub(crate) fn identity(certificate: &Path, key: &Path) -> Result<Identity> {
+    let named = |path: &Path| {
+        let path = path.display().to_string();
+        move |error: Error| error.with_context("path", path)
+    };
+    certificates(&read(certificate)?).map_err(named(certificate))?;
+    PrivateKeyDer::from_pem_slice(&read(key)?)
+        .map_err(|native| named(key)(words::no_private_key().with_source(native)))?;
+    Ok(Identity::from_pem_file(certificate, Some(PrivateKey::from_pem_file(key, None))))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).map_err(|native| words::unreadable(native).with_context("path", path.display()))
 }
 
 /// libcurl reads all of the usual variables but this one, because a CGI program gets it from its client.

@@ -12,6 +12,9 @@ fn factory(setup: &Setup) -> Result<Arc<dyn ConnectionFactory>> {
     if let Some(pem) = &setup.ca_pem {
         factory = factory.root_certificates_pem(pem.as_bytes())?;
     }
+    if let Some((certificate, key)) = &setup.client_certificate {
+        factory = factory.client_certificate(certificate, key)?;
+    }
     if let Some(url) = &setup.proxy {
         factory = factory.proxy(url.as_str())?;
     } else if !setup.environment {

@@ -7,11 +7,17 @@ use std::io;
 
 use okdownload_connection::error as words;
 use okdownload_types::{Error, redacted};
+use rustls::AlertDescription;
 use url::Url;
 
 /// A text that reqwest can't read as PEM.
 pub(crate) fn certificates(native: reqwest::Error) -> Error {
     words::no_certificates().with_source(Cause(native))
+}
+
+/// A file in which reqwest finds no private key.
+pub(crate) fn identity(native: reqwest::Error) -> Error {
+    words::no_private_key().with_source(Cause(native))
 }
 
 /// The user's function that makes a client builder panicked (or the runtime is shutting down).
@@ -62,10 +68,29 @@ fn classify(native: &reqwest::Error) -> Error {
 fn secure(tls: &rustls::Error, connecting: bool) -> Error {
     match tls {
         rustls::Error::InvalidCertificate(_) => words::untrusted(),
+        // With TLS 1.3 the server says so only after the handshake.
+        rustls::Error::AlertReceived(alert) if is_about_certificate(*alert) => words::unknown_client(),
         _ if connecting => words::insecure(),
         // The handshake went well, so this is damage on the way.
         _ => words::broken(),
     }
+}
+
+/// Whether the server refuses us for the certificate that we showed, or did not show (RFC 8446 §6.2).
+fn is_about_certificate(alert: AlertDescription) -> bool {
+    use AlertDescription as A;
+    matches!(
+        alert,
+        A::CertificateRequired
+            | A::BadCertificate
+            | A::UnsupportedCertificate
+            | A::CertificateRevoked
+            | A::CertificateExpired
+            | A::CertificateUnknown
+            | A::UnknownCA
+            | A::AccessDenied
+            | A::DecryptError
+    )
 }
 
 fn connect(native: &reqwest::Error) -> Error {

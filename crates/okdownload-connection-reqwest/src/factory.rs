@@ -1,6 +1,7 @@
 //! The factory: which client a request goes through, and how that is set up.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -83,6 +84,19 @@ impl ReqwestConnectionFactory {
     pub fn root_certificates_pem(self, pem: &[u8]) -> Result<Self> {
         let certificates = recipe::certificates(pem)?;
         self.with(|recipe| recipe.roots.extend(certificates))
+    }
+
+    /// Shows this certificate to servers that ask for one. `certificate` is a file with it, and with those that lead from
+    /// it to its authority; `key` is one with its private key (PKCS #8, PKCS #1 or SEC 1, without a passphrase). Both are
+    /// PEM, and may be the same file. What they hold is never shown.
+    ///
+    /// # Errors
+    /// [`Misuse`](okdownload_types::ErrorKind::Misuse) if there is no certificate or no key in them, or the client is
+    /// finished; that of the file system if they can't be read. A key that does not belong to the certificate shows at
+    /// the first `https` request.
+    pub fn client_certificate(self, certificate: impl AsRef<Path>, key: impl AsRef<Path>) -> Result<Self> {
+        let identity = recipe::identity(certificate.as_ref(), key.as_ref())?;
+        self.with(|recipe| recipe.identity = Some(identity))
     }
 
     /// Speaks HTTP/2 with servers that offer it in the TLS handshake. Requests at the same time share a connection then,

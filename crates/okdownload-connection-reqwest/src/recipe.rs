@@ -1,12 +1,15 @@
 //! How a client is built: the user's settings, with what this crate promises on top.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use okdownload_connection::error as words;
 use okdownload_connection::proxy_url;
 use okdownload_types::Result;
 use reqwest::redirect::Policy;
-use reqwest::{Certificate, Client, ClientBuilder, Proxy};
+use reqwest::{Certificate, Client, ClientBuilder, Identity, Proxy};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use url::Url;
 
 use crate::clients::Key;
@@ -18,6 +21,8 @@ pub(crate) struct Recipe {
     pub(crate) base: Option<Arc<dyn Fn() -> ClientBuilder + Send + Sync>>,
     pub(crate) proxy: ProxyChoice,
     pub(crate) roots: Vec<Certificate>,
+    /// Who we are, if a server asks.
+    pub(crate) identity: Option<Identity>,
     /// Whether to speak HTTP/2 where it is offered.
     pub(crate) http2: bool,
 }
@@ -71,6 +76,9 @@ impl Recipe {
             true => builder.tls_certs_merge(self.roots.iter().cloned()),
             false => builder.tls_certs_only([]),
         };
+        if let Some(identity) = self.identity.as_ref().filter(|_| key.tls) {
+            builder = builder.identity(identity.clone());
+        }
         builder.build().map_err(error::build)
     }
 }
@@ -90,6 +98,22 @@ pub(crate) fn certificates(pem: &[u8]) -> Result<Vec<Certificate>> {
     let parsed = Certificate::from_pem_bundle(pem).map_err(error::certificates)?;
     // A text without any block is no error to reqwest, and damage within a block shows only when it is used.
     if parsed.is_empty() { Err(words::no_certificates()) } else { Ok(parsed) }
+}
+
+/// The certificate in one file and the private key in the other.
+pub(crate) fn identity(certificate: &Path, key: &Path) -> Result<Identity> {
+    let chain = read(certificate)?;
+    if !CertificateDer::pem_slice_iter(&chain).any(|certificate| certificate.is_ok()) {
+        return Err(words::no_certificates().with_context("path", certificate.display()));
+    }
+    // Of several keys reqwest takes the last.
+    let pem = if key == certificate { chain } else { [chain, read(key)?].join(&b'\n') };
+    let wrong = |native| error::identity(native).with_context("path", key.display());
+    Identity::from_pem(&pem).map_err(wrong)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).map_err(|native| words::unreadable(native).with_context("path", path.display()))
 }
 
 /// Whether the environment sends plain HTTP to a proxy by TLS.

@@ -64,6 +64,25 @@ pub fn no_certificates() -> Error {
     )
 }
 
+/// A file with a certificate or a key can't be read.
+pub fn unreadable(native: std::io::Error) -> Error {
+    Error::io("cannot read the client certificate or its key", native)
+}
+
+/// A file that should hold the private key of a client's certificate has none.
+pub fn no_private_key() -> Error {
+    Error::misuse(
+        "there is no private key in PEM",
+        "give a file with -----BEGIN PRIVATE KEY----- in it, without a passphrase; `openssl pkey -in FILE` converts others",
+    )
+}
+
+/// The server wants a client certificate, or another one.
+pub fn unknown_client() -> Error {
+    Error::new(ErrorKind::Tls, "the server does not accept our certificate, or wants one and got none")
+        .with_advice("give a client certificate that the server knows, with its private key")
+}
+
 /// The settings can't be made a client of.
 pub fn unbuildable() -> Error {
     let advice = "check the proxy, the certificates and the settings of the client builder";

@@ -83,10 +83,15 @@ pub(super) async fn refuse(
 async fn handshake(tcp: TcpStream, tls: Option<TlsAcceptor>) -> io::Result<Stream> {
     // A piece must not wait for the next one: tests decide what arrives when.
     tcp.set_nodelay(true)?;
-    Ok(match tls {
-        None => Stream::Plain(tcp),
-        Some(tls) => Stream::Tls(Box::new(tls.accept(tcp).await?)),
-    })
+    let Some(tls) = tls else { return Ok(Stream::Plain(tcp)) };
+    match tls.accept(tcp).into_fallible().await {
+        Ok(stream) => Ok(Stream::Tls(Box::new(stream))),
+        Err((error, tcp)) => {
+            // Closed with something unread, the socket would send a reset, which may overtake the alert.
+            Wire::new(Stream::Plain(tcp)).close(false).await?;
+            Err(error)
+        }
+    }
 }
 
 /// The next request; `None` when there is to be no other. What is no request gets 400.

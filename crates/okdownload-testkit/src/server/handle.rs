@@ -17,7 +17,7 @@ use super::reply::Reply;
 use super::request::Request;
 use super::resource::Resource;
 use super::routes::without_query;
-use super::tls;
+use super::tls::{self, ClientCertificate, Secured};
 
 /// An HTTP/1.1 server (and HTTP/2, if it is [asked to](Server::start_http2)) on 127.0.0.1 that answers by script and logs what it is asked.
 ///
@@ -54,7 +54,14 @@ impl Server {
         Self::start_with(Some(tls::acceptor(true, tls::LOCAL)?)).await
     }
 
-    async fn start_with(tls: Option<(TlsAcceptor, String)>) -> io::Result<Self> {
+    /// Starts a server like [`start_tls`](Self::start_tls) that serves only who shows the certificate that is returned
+    /// too.
+    pub async fn start_mutual_tls() -> io::Result<(Self, ClientCertificate)> {
+        let (secured, client) = tls::mutual_acceptor()?;
+        Ok((Self::start_with(Some(secured)).await?, client))
+    }
+
+    async fn start_with(tls: Option<Secured>) -> io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
         let (acceptor, ca_pem) = tls.unzip();

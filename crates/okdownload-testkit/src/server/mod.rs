@@ -27,6 +27,7 @@
 //! | [`Body`] | content of any length, made on the fly |
 //! | [`Resource`] | a well-behaved resource, with switches |
 //! | [`Reply`] | one scripted answer, right or wrong |
+//! | [`ClientCertificate`] | what a client shows to a server that wants to know it |
 //! | [`Gate`] | holds a response until the test lets it go on, so that no test need sleep |
 //! | [`Request`], [`LoggedRequest`] | what came in, and what became of it |
 //!
@@ -61,3 +62,4 @@ pub use log::LoggedRequest;
 pub use reply::{ChunkFault, Reply};
 pub use request::Request;
 pub use resource::Resource;
+pub use tls::ClientCertificate;

@@ -14,6 +14,9 @@
 //!     if let Some(pem) = &setup.ca_pem {
 //!         factory = factory.trust(pem)?;
 //!     }
+//!     if let Some((certificate, key)) = &setup.client_certificate {
+//!         factory = factory.client_certificate(certificate, key)?;
+//!     }
 //!     if let Some(url) = &setup.proxy {
 //!         factory = factory.proxy(url)?;
 //!     } else if !setup.environment {
@@ -47,6 +50,7 @@ pub mod response;
 pub mod socket;
 pub mod tls;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use okdownload_connection::ConnectionFactory;
@@ -59,6 +63,8 @@ use url::Url;
 pub struct Setup {
     /// A certificate authority to trust beside the usual ones, in PEM.
     pub ca_pem: Option<String>,
+    /// The files with the certificate to show to servers that ask for one, and with its private key, in PEM.
+    pub client_certificate: Option<(PathBuf, PathBuf)>,
     /// A proxy for all requests, perhaps with userinfo.
     pub proxy: Option<Url>,
     /// Proxies are those of the environment; `proxy` is not set then.
@@ -133,6 +139,9 @@ macro_rules! connection_suite {
                 a_known_authority_is_trusted
                 an_unknown_authority_is_refused
                 another_host_name_is_refused
+                a_client_certificate_is_shown
+                a_server_that_wants_a_certificate_is_told_apart
+                client_certificates_must_be_some
                 a_port_without_tls_is_refused
                 a_broken_handshake_is_temporary
                 a_cut_is_no_end_of_a_body

@@ -70,6 +70,73 @@ pub async fn another_host_name_is_refused(make: Make) {
     assert!(error.advice().is_some(), "{error:?}");
 }
 
+/// A server that wants to know who asks, and a client that it knows.
+pub async fn a_client_certificate_is_shown(make: Make) {
+    let (server, client) = Server::start_mutual_tls().await.unwrap();
+    server.serve("/a", Resource::new(Body::pattern(1, 1000)));
+    let files = tempfile::tempdir().unwrap();
+    let [certificate, key, both] = ["cert.pem", "key.pem", "both.pem"].map(|name| files.path().join(name));
+    std::fs::write(&certificate, &client.certificate_pem).unwrap();
+    std::fs::write(&key, &client.key_pem).unwrap();
+    std::fs::write(&both, format!("{}{}", client.key_pem, client.certificate_pem)).unwrap();
+    for files in [(certificate, key), (both.clone(), both)] {
+        let setup = Setup {
+            ca_pem: Some(server.ca_pem().to_owned()),
+            client_certificate: Some(files),
+            ..Setup::default()
+        };
+        let Some(factory) = supported(make, &setup) else { return };
+        assert_eq!(fetch(&*factory, get(server.url("/a"))).await.1.len(), 1000);
+        let secret = client.key_pem.lines().nth(1).unwrap();
+        assert!(!format!("{factory:?}").contains(secret));
+    }
+}
+
+/// The same server, and a client that shows nothing, or something that the server does not know.
+pub async fn a_server_that_wants_a_certificate_is_told_apart(make: Make) {
+    let (server, _) = Server::start_mutual_tls().await.unwrap();
+    let (_, stranger) = Server::start_mutual_tls().await.unwrap();
+    let files = tempfile::tempdir().unwrap();
+    let path = files.path().join("both.pem");
+    std::fs::write(&path, format!("{}{}", stranger.key_pem, stranger.certificate_pem)).unwrap();
+    let ca_pem = Some(server.ca_pem().to_owned());
+    for client_certificate in [None, Some((path.clone(), path))] {
+        let setup = Setup { ca_pem: ca_pem.clone(), client_certificate, ..Setup::default() };
+        let Some(factory) = supported(make, &setup) else { return };
+        let error = failure(&*factory, get(with_secret(server.url("/a")))).await;
+        assert_cause(&error, factory.capability(), (ErrorKind::Tls, false));
+    }
+    assert!(server.requests().is_empty());
+}
+
+/// Files that are not there, or without what they should hold.
+pub async fn client_certificates_must_be_some(make: Make) {
+    let (_, client) = Server::start_mutual_tls().await.unwrap();
+    let files = tempfile::tempdir().unwrap();
+    let [certificate, key, missing] =
+        ["cert.pem", "key.pem", "missing.pem"].map(|name| files.path().join(name));
+    std::fs::write(&certificate, &client.certificate_pem).unwrap();
+    std::fs::write(&key, &client.key_pem).unwrap();
+    for (pair, kind, wrong) in [
+        ((&certificate, &missing), ErrorKind::NotFound, "missing.pem"),
+        ((&missing, &key), ErrorKind::NotFound, "missing.pem"),
+        ((&certificate, &certificate), ErrorKind::Misuse, "cert.pem"),
+        ((&key, &key), ErrorKind::Misuse, "key.pem"),
+    ] {
+        let client_certificate = Some((pair.0.clone(), pair.1.clone()));
+        let Err(error) = make(&Setup { client_certificate, ..Setup::default() }) else {
+            panic!("a factory with {pair:?}");
+        };
+        if error.kind() == ErrorKind::Unsupported {
+            return;
+        }
+        assert_eq!(error.kind(), kind, "{error}");
+        assert!(error.to_string().contains(wrong), "{error}");
+        let secret = client.key_pem.lines().nth(1).unwrap();
+        assert!(!format!("{error} {error:?}").contains(secret));
+    }
+}
+
 /// Plain HTTP where TLS is expected.
 pub async fn a_port_without_tls_is_refused(make: Make) {
     let (server, tls) = (Server::start().await.unwrap(), Server::start_tls().await.unwrap());
