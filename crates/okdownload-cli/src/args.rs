@@ -17,11 +17,10 @@ use crate::report::Failure;
 #[derive(Debug, Parser)]
 #[command(name = "okdl", version, max_term_width = 80, allow_negative_numbers = true)]
 #[command(disable_help_flag = true, disable_version_flag = true)]
-#[command(help_template = "{about}\n\n{usage-heading} {usage}\n\n{all-args}{after-help}")]
-#[command(override_usage = "okdl [OPTIONS] URL...\n       okdl [OPTIONS] -i FILE")]
+#[command(help_template = "{about}\n{usage-heading} {usage}\n\n{all-args}{after-help}")]
+#[command(override_usage = "okdl [OPTIONS] URL... | -i FILE")]
 #[command(after_help = "\
-The same command again goes on where it was stopped. Progress is kept in
-$XDG_STATE_HOME/okdownload/okdl.db (else ~/.local/state/okdownload/okdl.db).
+Progress is kept in ${XDG_STATE_HOME:-~/.local/state}/okdownload/okdl.db.
 Exit status: 0 all files complete, 1 some failed, 2 bad usage, 128+N signal N.")]
 pub(crate) struct Args {
     /// Address of a file, http or https
@@ -93,6 +92,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME:PASSWORD", help_heading = "Requests")]
     pub(crate) user: Option<String>,
 
+    /// Else those in FILE [default: $NETRC, ~/.netrc]
+    #[arg(long, value_name = "FILE", num_args = 0..=1, require_equals = true, help_heading = "Requests")]
+    pub(crate) netrc: Option<Option<PathBuf>>,
+
     /// Call yourself TEXT
     #[arg(long, value_name = "TEXT", help_heading = "Requests")]
     pub(crate) user_agent: Option<String>,
@@ -100,6 +103,14 @@ pub(crate) struct Args {
     /// Trust the certificates in FILE (PEM) too
     #[arg(long, value_name = "FILE", help_heading = "Requests")]
     pub(crate) cacert: Option<PathBuf>,
+
+    /// Who you are: a certificate (PEM) for the server
+    #[arg(long, value_name = "FILE", help_heading = "Requests")]
+    pub(crate) cert: Option<PathBuf>,
+
+    /// Its private key [default: beside it in its file]
+    #[arg(long, value_name = "FILE", requires = "cert", help_heading = "Requests")]
+    pub(crate) key: Option<PathBuf>,
 
     /// Proxy to use [default: from the environment]
     #[arg(long, value_name = "URL", help_heading = "Requests")]

@@ -60,6 +60,11 @@ fn connection(args: &Args) -> Result<Arc<dyn ConnectionFactory>, Failure> {
             if let Some((name, pem)) = &authorities {
                 factory = factory.root_certificates_pem(pem).map_err(|error| wrong(name, &error))?;
             }
+            if let Some(certificate) = &args.cert {
+                let key = args.key.as_ref().unwrap_or(certificate);
+                let made = factory.client_certificate(certificate, key);
+                factory = made.map_err(|error| wrong("--cert and --key", &error))?;
+            }
             Ok(Arc::new(factory))
         }};
     }

@@ -6,6 +6,7 @@ mod args;
 mod engine;
 mod input;
 mod json;
+mod netrc;
 mod plan;
 mod pour;
 mod progress;

@@ -15,6 +15,7 @@ use url::Url;
 
 use crate::args::Args;
 use crate::input;
+use crate::netrc::Netrc;
 use crate::report::Failure;
 
 /// All files of one command.
@@ -41,6 +42,7 @@ struct Options {
     durability: Durability,
     headers: HeaderMap,
     user: Option<Credentials>,
+    netrc: Option<Netrc>,
     digest: Option<Digest>,
     retries: u32,
     timeouts: Timeouts,
@@ -192,6 +194,7 @@ impl Options {
             durability: args.durability.0,
             headers: headers(args)?,
             user: args.user.as_deref().map(user).transpose()?,
+            netrc: args.netrc.as_ref().map(|path| netrc(path.as_deref())).transpose()?,
             digest: digest.map_err(|error: Error| Failure::Usage(format!("--checksum: {error}")))?,
             retries: args.retries,
             timeouts,
@@ -223,12 +226,19 @@ impl Options {
         if let Some(digest) = &self.digest {
             builder = builder.digest(digest.clone());
         }
-        match &self.user {
-            // What a URL says of itself is closer to it.
-            Some(user) if !has_userinfo(&item.url) => builder.credentials(&user.user, &user.password),
-            _ => builder,
+        match self.credentials(&item.url) {
+            Some(known) => builder.credentials(&known.user, &known.password),
+            None => builder,
         }
         .build()
+    }
+
+    /// Whom to say that we are, where the URL does not say it itself.
+    fn credentials(&self, url: &str) -> Option<&Credentials> {
+        let url = Url::parse(url.trim()).ok()?;
+        let said = !url.username().is_empty() || url.password().is_some();
+        let find = || self.netrc.as_ref()?.find(url.host_str()?);
+        if said { None } else { self.user.as_ref().or_else(find) }
     }
 }
 
@@ -241,14 +251,23 @@ fn uri(place: &Path) -> Option<&str> {
     sound.then_some(text)
 }
 
-fn has_userinfo(url: &str) -> bool {
-    Url::parse(url.trim()).is_ok_and(|url| !url.username().is_empty() || url.password().is_some())
-}
-
 fn user(text: &str) -> Result<Credentials, Failure> {
     let (user, password) =
         text.split_once(':').ok_or_else(|| Failure::usage("--user is written as NAME:PASSWORD"))?;
     Ok(Credentials { user: user.into(), password: password.into() })
+}
+
+/// The names and passwords in this file, else in the usual one.
+fn netrc(path: Option<&Path>) -> Result<Netrc, Failure> {
+    let usual = || {
+        let named = std::env::var_os("NETRC").filter(|path| !path.is_empty()).map(PathBuf::from);
+        named.or_else(|| Some(std::env::home_dir()?.join(".netrc")))
+    };
+    let path = path.map(Path::to_path_buf).or_else(usual);
+    let path = path.ok_or_else(|| Failure::usage("--netrc: there is no home directory; name the file"))?;
+    let wrong = |problem: String| Failure::Usage(format!("--netrc {}: {problem}", path.display()));
+    let text = std::fs::read_to_string(&path).map_err(|error| wrong(error.to_string()))?;
+    Netrc::parse(&text).map_err(|bad| wrong(format!("line {}: {}", bad.line, bad.problem)))
 }
 
 fn headers(args: &Args) -> Result<HeaderMap, Failure> {
@@ -354,6 +373,28 @@ mod tests {
         let of = |task: &DownloadTask| task.credentials().map(|c| (c.user.clone(), c.password.clone()));
         assert_eq!(of(&task("http://h/a")), Some(("n".into(), "p:q".into())));
         assert_eq!(of(&task("http://u@h/a")), Some(("u".into(), String::new())));
+    }
+
+    #[test]
+    fn credentials_are_for_the_machine_that_is_named() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "machine h login n password p").unwrap();
+        let option = format!("--netrc={}", file.path().display());
+        let user = |arguments: &[&str]| {
+            let task = plan(&[&[option.as_str()], arguments].concat()).unwrap().task(0).unwrap().unwrap();
+            task.credentials().map(|known| known.user.clone())
+        };
+        assert_eq!(user(&["http://h/a"]).as_deref(), Some("n"));
+        assert_eq!(user(&["https://H:81/a"]).as_deref(), Some("n"));
+        assert_eq!(user(&["http://g/a"]), None);
+        assert_eq!(user(&["http://u@h/a"]).as_deref(), Some("u"));
+        assert_eq!(user(&["--user", "m:p", "http://h/a"]).as_deref(), Some("m"));
+        std::fs::write(file.path(), "machine h\nlogin n s3cret p").unwrap();
+        let refused = refusal(&[&option, "http://h/a"]);
+        assert!(refused.contains("line 2") && !refused.contains("s3cret"), "{refused}");
+        assert!(refusal(&["--netrc=/missing", "http://h/a"]).contains("/missing"));
+        // An address in the place of a file is an address.
+        assert!(Args::try_parse_from(["okdl", "--netrc", "http://h/a"]).unwrap().urls.len() == 1);
     }
 
     #[test]
