@@ -8,7 +8,7 @@ use bytes::Bytes;
 use isahc::AsyncBody;
 use isahc::http::header::LOCATION;
 use isahc::http::{self, StatusCode};
-use okdownload_connection::Connected;
+use okdownload_connection::{Connected, MOST_HEADERS};
 use okdownload_types::{ResponseHead, Result};
 use url::Url;
 
@@ -36,6 +36,9 @@ impl IsahcConnected {
     ) -> Result<Self> {
         let (parts, body) = response.into_parts();
         let head = ResponseHead::new(url, parts.status.as_u16(), parts.version, parts.headers);
+        if head.headers.len() > MOST_HEADERS {
+            return Err(error::long_head(&head.url));
+        }
         let length = head.content_length().map_err(|native| error::bad_head(native, &head.url))?;
         let without = matches!(parts.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         let missing = match length {

@@ -83,10 +83,12 @@ fn transfer(curl: &curl::Error) -> Error {
         || curl.is_http2_stream_error()
     {
         words::broken()
+    } else if i64::from(curl.code()) == TOO_LARGE {
+        words::long_head()
     // isahc's own functions refuse a line of the head that they can't read; the protocol is HTTP/0.9.
     } else if curl.is_write_error()
         || curl.is_unsupported_protocol()
-        || [WEIRD_SERVER_REPLY, BAD_CONTENT_ENCODING, TOO_LARGE].contains(&i64::from(curl.code()))
+        || [WEIRD_SERVER_REPLY, BAD_CONTENT_ENCODING].contains(&i64::from(curl.code()))
     {
         words::malformed()
     } else {
@@ -105,6 +107,11 @@ pub(crate) fn cut_head(url: &Url) -> Error {
 /// A `Content-Length` that is none. libcurl passes over some of them.
 pub(crate) fn bad_head(native: Error, url: &Url) -> Error {
     words::malformed().with_context("url", redacted(url)).with_source(native)
+}
+
+/// More header lines than there may be. libcurl takes thousands.
+pub(crate) fn long_head(url: &Url) -> Error {
+    words::long_head().with_context("url", redacted(url))
 }
 
 /// What libcurl says, in one line (isahc's own error is not kept: it repeats that, and knows no more), or a panic.

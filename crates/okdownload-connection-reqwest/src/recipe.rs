@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use okdownload_connection::error as words;
-use okdownload_connection::proxy_url;
+use okdownload_connection::{MOST_HEADERS, proxy_url};
 use okdownload_types::Result;
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, ClientBuilder, Identity, Proxy};
@@ -64,6 +64,7 @@ impl Recipe {
             .no_brotli()
             .no_zstd()
             .no_deflate()
+            .http1_max_headers(MOST_HEADERS)
             .tcp_nodelay(true)
             .connect_timeout(key.connect_timeout);
         builder = match &self.proxy {

@@ -46,6 +46,11 @@ pub fn malformed() -> Error {
     Error::new(ErrorKind::Protocol, "the response is not valid HTTP")
 }
 
+/// The head has too many lines, or too many bytes; see [`MOST_HEADERS`](crate::MOST_HEADERS).
+pub fn long_head() -> Error {
+    Error::new(ErrorKind::Protocol, "the response's head is too long")
+}
+
 /// A failure that the backend knows no name for.
 pub fn unknown() -> Error {
     Error::new(ErrorKind::Unexpected, "the HTTP client failed in a way that is not known here")

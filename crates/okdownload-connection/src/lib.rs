@@ -57,6 +57,9 @@ impl Debug for ConnectRequest {
     }
 }
 
+/// The most header lines that a response may have; well-meant ones have some dozens.
+pub const MOST_HEADERS: usize = 256;
+
 /// Makes requests.
 ///
 /// # Contract
@@ -68,6 +71,7 @@ impl Debug for ConnectRequest {
 ///   own; connections whose response was read to its end are used again.
 /// - Dropping the future, or what it returned, frees the socket soon (a whole body read to its end may keep it for
 ///   the next request).
+/// - A head with more than [`MOST_HEADERS`] lines, or of more than some hundred KiB, is an error before more of it is kept.
 /// - Errors say by [`is_temporary`](okdownload_types::Error::is_temporary) whether trying again may help: refused and
 ///   reset connections, early ends, time-outs and name look-ups are, malformed answers and bad certificates are not.
 ///   [`error`] has the words.

@@ -123,6 +123,7 @@ macro_rules! connection_suite {
                 a_chunk_of_another_size_is_permanent
                 a_malformed_head_is_permanent
                 endless_headers_end
+                too_many_headers_are_permanent
                 a_refused_connection_is_temporary
                 an_unreachable_address_is_temporary
                 a_name_that_does_not_resolve_is_temporary

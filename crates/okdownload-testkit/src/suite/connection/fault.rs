@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use okdownload_connection::MOST_HEADERS;
 use okdownload_types::ErrorKind;
 use tokio::net::{TcpSocket, TcpStream};
 
@@ -129,6 +130,18 @@ pub async fn endless_headers_end(make: Make) {
         assert_cause(&error, factory.capability(), (ErrorKind::Protocol, false));
         assert!(poured < 16 << 20, "{poured}");
     }
+}
+
+/// A head with one line more than there may be. One with as many is understood.
+pub async fn too_many_headers_are_permanent(make: Make) {
+    let head =
+        |lines| format!("HTTP/1.1 200 OK\r\nContent-Length: 1\r\n{}\r\na", "x-more: a\r\n".repeat(lines));
+    let server = Server::start().await.unwrap();
+    server.script("/a", [Reply::raw(head(MOST_HEADERS - 1))]);
+    let (response, body) = fetch(&*plain(make), get(server.url("/a"))).await;
+    assert_eq!((response.headers.len(), &body[..]), (MOST_HEADERS, &b"a"[..]));
+    let error = failing(make, Reply::raw(head(MOST_HEADERS))).await;
+    assert_error(&error, ErrorKind::Protocol, false);
 }
 
 /// Nobody listens.
