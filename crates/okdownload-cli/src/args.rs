@@ -251,6 +251,8 @@ fn parse_seconds(text: &str) -> Result<Duration, String> {
 mod tests {
     use super::*;
     use clap::CommandFactory;
+    use proptest::prelude::*;
+    use proptest::test_runner::RngSeed;
 
     #[test]
     fn the_definition_is_sound() {
@@ -295,6 +297,43 @@ mod tests {
         ] {
             let line = one_line(&Args::try_parse_from(arguments).unwrap_err().render().to_string());
             assert!(!line.contains('\n') && !line.contains("Usage"), "{line}");
+        }
+    }
+
+    /// Numbers as people write them, and anything.
+    fn numbers() -> impl Strategy<Value = String> {
+        const PIECES: &[&str] =
+            &["-", "+", ".", "e", "E", "K", "MiB", "g", "inf", "nan", "_", " ", "0", "9", "999999999"];
+        let piece = prop_oneof![
+            4 => prop::sample::select(PIECES).prop_map(str::to_owned),
+            2 => any::<u64>().prop_map(|number| number.to_string()),
+            1 => any::<char>().prop_map(String::from),
+        ];
+        prop::collection::vec(piece, 0..6).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig {
+            cases: 10_000, failure_persistence: None, rng_seed: RngSeed::Fixed(1), ..ProptestConfig::default()
+        })]
+
+        #[test]
+        fn any_text_is_a_rate_and_a_time_within_limits_or_none(text in numbers()) {
+            if let Ok(rate) = parse_rate(&text) {
+                assert!((1..=MOST_RATE).contains(&rate), "{text:?}: {rate}");
+            }
+            if let Ok(time) = parse_seconds(&text) {
+                let limits = Duration::from_millis(1)..=Duration::from_secs(604_800);
+                assert!(limits.contains(&time), "{text:?}: {time:?}");
+            }
+        }
+
+        #[test]
+        fn rates_and_times_are_read_as_written(rate in 1..=MOST_RATE, milliseconds in 1..=604_800_000_u64) {
+            assert_eq!(parse_rate(&rate.to_string()), Ok(rate));
+            let text = format!("{}.{:03}", milliseconds / 1000, milliseconds % 1000);
+            let read = parse_seconds(&text).unwrap();
+            assert!(read.abs_diff(Duration::from_millis(milliseconds)) < Duration::from_micros(1), "{text}: {read:?}");
         }
     }
 }

@@ -62,6 +62,8 @@ fn option<'a>(entry: Option<&mut Entry<'a>>, text: &'a str) -> Result<(), String
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+    use proptest::test_runner::RngSeed;
 
     fn entry<'a>(line: usize, url: &'a str, out: Option<&'a str>) -> Entry<'a> {
         Entry { line, url, out }
@@ -96,6 +98,38 @@ mod tests {
             ("http://h/a\nhttp://h/b\thttp://m/b\n", 2),
         ] {
             assert_eq!(parse(text).unwrap_err().line, line, "{text:?}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig {
+            cases: 5_000, failure_persistence: None, rng_seed: RngSeed::Fixed(1), ..ProptestConfig::default()
+        })]
+
+        #[test]
+        fn any_text_is_a_list_or_has_a_bad_line(
+            pieces in prop::collection::vec(
+                prop_oneof![
+                    4 => prop::sample::select(vec![
+                        "http://h/a", "\n", "\r\n", " ", "\t", "out=", "out", "=", "#", "\u{feff}", "\0", "\u{2028}",
+                    ])
+                    .prop_map(str::to_owned),
+                    1 => any::<char>().prop_map(String::from),
+                ],
+                0..20,
+            ),
+        ) {
+            let text = pieces.concat();
+            let lines = text.lines().count();
+            match parse(&text) {
+                Ok(entries) => for entry in entries {
+                    assert!((1..=lines).contains(&entry.line), "{text:?}: {entry:?}");
+                    let names = [Some(entry.url), entry.out];
+                    assert!(names.into_iter().flatten().all(|name| !name.is_empty() && !name.contains('\n')), "{text:?}");
+                    assert!(!entry.url.contains('\t'), "{text:?}");
+                },
+                Err(bad) => assert!((1..=lines).contains(&bad.line), "{text:?}: {bad:?}"),
+            }
         }
     }
 }

@@ -310,6 +310,8 @@ fn looks_secret(name: &str) -> bool {
 mod tests {
     use super::*;
     use clap::Parser;
+    use proptest::prelude::*;
+    use proptest::test_runner::RngSeed;
 
     fn plan(arguments: &[&str]) -> Result<Plan, Failure> {
         Plan::new(&Args::try_parse_from([&["okdl"], arguments].concat()).unwrap())
@@ -405,5 +407,44 @@ mod tests {
         assert!(task.headers()["user-agent"].to_str().unwrap().starts_with("okdl/"));
         let arguments = ["--user-agent", "me", "--header", "User-Agent: you", "http://h/a"];
         assert_eq!(plan(&arguments).unwrap().task(0).unwrap().unwrap().headers()["user-agent"], "me");
+    }
+
+    /// Text with much of what must not be in a header.
+    fn header_text() -> impl Strategy<Value = String> {
+        let piece = prop_oneof![
+            4 => prop::sample::select(vec!["X-A", ":", " ", "\r\n", "\n", "\0", "\t", "b", "\u{85}", "\u{7f}", "é"])
+                .prop_map(str::to_owned),
+            1 => any::<char>().prop_map(String::from),
+        ];
+        prop::collection::vec(piece, 0..8).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig {
+            cases: 5_000, failure_persistence: None, rng_seed: RngSeed::Fixed(1), ..ProptestConfig::default()
+        })]
+
+        #[test]
+        fn headers_and_agents_are_one_line_or_refused(text in header_text()) {
+            if let Some((name, value)) = parse_header(&text) {
+                assert!(name.as_str().bytes().all(|byte| byte.is_ascii_graphic() && byte != b':'), "{text:?}");
+                assert!(!value.as_bytes().iter().any(|byte| b"\r\n\0\x7f".contains(byte)), "{text:?}");
+            }
+            if let Ok(agent) = HeaderValue::from_str(&text) {
+                assert!(!agent.as_bytes().iter().any(|byte| b"\r\n\0".contains(byte)), "{text:?}");
+            }
+            if let Ok(user) = user(&text) {
+                assert_eq!(format!("{}:{}", user.user, user.password), text);
+            }
+        }
+
+        #[test]
+        fn any_url_is_planned_or_refused_in_words(text in header_text(), scheme in any::<bool>()) {
+            let text = if scheme { format!("http://h/{text}") } else { text };
+            match check_url(&text) {
+                Ok(()) => drop(DownloadTask::to_file(&text, "/a")),
+                Err(problem) => assert!(!problem.contains('\n')),
+            }
+        }
     }
 }

@@ -12,7 +12,10 @@ const SCHEMES: [&str; 6] = ["http", "https", "socks4", "socks4a", "socks5", "soc
 /// [`Misuse`](okdownload_types::ErrorKind::Misuse) if it is none. The text is not shown, because it may hold a password,
 /// and in a wrong URL nobody knows where.
 pub fn proxy_url(text: &str) -> Result<Url> {
-    let url = Url::parse(text).ok().filter(|url| SCHEMES.contains(&url.scheme()) && url.has_host());
+    // A URL parser takes line breaks out, and goes on with what is left.
+    let whole = Some(text).filter(|text| !text.contains(char::is_control));
+    let url = whole.and_then(|text| Url::parse(text).ok());
+    let url = url.filter(|url| SCHEMES.contains(&url.scheme()) && url.has_host());
     url.ok_or_else(|| {
         let advice = "give it like http://host:port or socks5h://user:password@host:port";
         Error::misuse("this is not the URL of a proxy", advice)
@@ -32,8 +35,17 @@ mod tests {
         {
             assert!(proxy_url(url).is_ok(), "{url}");
         }
-        for url in ["", "h:1", "h", "ftp://h", "http://", "http://u:s3cret@", "s3cret@h:1", "http://h:99999"]
-        {
+        for url in [
+            "",
+            "h:1",
+            "h",
+            "ftp://h",
+            "http://",
+            "http://u:s3cret@",
+            "s3cret@h:1",
+            "http://h:99999",
+            "http://h\r\ns3cret",
+        ] {
             let error = proxy_url(url).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Misuse, "{url}");
             assert!(!format!("{error} {error:?}").contains("s3cret"), "{url}");

@@ -88,6 +88,7 @@ const FORMAT: &[RangeInclusive<char>] = &[
 mod tests {
     use super::*;
     use proptest::prelude::*;
+    use proptest::test_runner::RngSeed;
 
     #[test]
     fn table() {
@@ -162,6 +163,12 @@ mod tests {
         assert!(!is_device(name), "{name:?}");
         assert_eq!(std::path::Path::new(name).components().count(), 1, "{name:?}");
         assert_eq!(safe_file_name(name).as_deref(), Some(name));
+        assert!(crate::default_part_name(name).len() <= 255, "{name:?}");
+        for attempt in [1, u32::MAX] {
+            let numbered = crate::default_numbered_name(name, attempt);
+            assert!(numbered.len() <= 255 && numbered != name, "{numbered:?}");
+            assert!(!numbered.contains(['/', '\\']) && crate::default_part_name(&numbered).len() <= 255);
+        }
     }
 
     /// Names with much of what is dangerous in them.
@@ -180,13 +187,42 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+        #![proptest_config(ProptestConfig {
+            cases: 4_000, failure_persistence: None, rng_seed: RngSeed::Fixed(1), ..ProptestConfig::default()
+        })]
 
         #[test]
         fn names_are_safe(name in nasty()) {
             if let Some(safe) = safe_file_name(&name) {
                 assert_safe(&safe);
             }
+        }
+
+        #[test]
+        fn names_of_responses_are_safe(path in nasty(), value in nasty(), encoded in any::<bool>()) {
+            let path = path.replace(['?', '#'], "");
+            let path = if encoded { percent_encoding::utf8_percent_encode(&path, percent_encoding::NON_ALPHANUMERIC).to_string() } else { path };
+            let Ok(url) = format!("http://h/{path}").parse() else { return Ok(()) };
+            let mut headers = http::HeaderMap::new();
+            if let Ok(value) = http::HeaderValue::from_bytes(format!("attachment; filename=\"{value}\"").as_bytes()) {
+                headers.insert(http::header::CONTENT_DISPOSITION, value);
+            }
+            let head = okdownload_types::ResponseHead::new(url, 200, http::Version::HTTP_11, headers);
+            assert_safe(&crate::default_file_name(&crate::NameFacts::new(&head.url, &head)));
+        }
+
+        #[test]
+        fn plain_names_are_taken_as_they_are(name in "[A-Za-z0-9é][A-Za-z0-9é _-]{0,40}[A-Za-z0-9é]\\.[a-z]{1,5}") {
+            prop_assume!(!is_device(&name));
+            let escaped = percent_encoding::utf8_percent_encode(&name, percent_encoding::NON_ALPHANUMERIC).to_string();
+            for value in [
+                format!("attachment; filename=\"{name}\""),
+                format!("inline;filename*=UTF-8''{escaped};filename=other"),
+                format!("x; FILENAME = {name} ; y=z"),
+            ] {
+                assert_eq!(crate::disposition_file_name(value.as_bytes()).as_deref(), Some(name.as_str()), "{value}");
+            }
+            assert_eq!(safe_file_name(&name), Some(name));
         }
 
         #[test]
