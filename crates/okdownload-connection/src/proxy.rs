@@ -27,6 +27,8 @@ mod tests {
     use okdownload_types::ErrorKind;
 
     use super::*;
+    use proptest::prelude::*;
+    use proptest::test_runner::RngSeed;
 
     #[test]
     fn proxies_have_a_scheme_and_a_host() {
@@ -49,6 +51,33 @@ mod tests {
             let error = proxy_url(url).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Misuse, "{url}");
             assert!(!format!("{error} {error:?}").contains("s3cret"), "{url}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig {
+            cases: 8_000, failure_persistence: None, rng_seed: RngSeed::Fixed(1), ..ProptestConfig::default()
+        })]
+
+        #[test]
+        fn any_text_is_a_proxy_or_is_not_shown(
+            pieces in prop::collection::vec(
+                prop_oneof![
+                    4 => prop::sample::select(vec!["http", "socks5h", "://", ":", "@", "/", "h", "[::1]", "%0a", "\r\n", "99999"])
+                        .prop_map(str::to_owned),
+                    1 => any::<char>().prop_map(String::from),
+                ],
+                0..8,
+            ),
+        ) {
+            let text = pieces.concat();
+            match proxy_url(&text) {
+                Ok(url) => {
+                    assert!(SCHEMES.contains(&url.scheme()) && url.has_host(), "{text:?}");
+                    assert!(!text.contains(['\r', '\n']), "{text:?}");
+                }
+                Err(error) => assert_eq!(error.kind(), ErrorKind::Misuse),
+            }
         }
     }
 }

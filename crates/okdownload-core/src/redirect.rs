@@ -47,6 +47,8 @@ pub(crate) fn follow(
 mod tests {
     use super::*;
     use okdownload_types::Target;
+    use proptest::prelude::*;
+    use proptest::test_runner::RngSeed;
 
     fn next(from: &str, status: u16, location: Option<&str>) -> Result<Option<String>> {
         let mut headers = http::HeaderMap::new();
@@ -120,6 +122,44 @@ mod tests {
             (302, Method::HEAD, Method::HEAD),
         ] {
             assert_eq!(method(status, sent), expected, "{status}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig {
+            cases: 5_000, failure_persistence: None, rng_seed: RngSeed::Fixed(1), ..ProptestConfig::default()
+        })]
+
+        #[test]
+        fn any_location_is_followed_safely_or_refused(
+            pieces in prop::collection::vec(
+                prop_oneof![
+                    6 => prop::sample::select(vec![
+                        "http:", "https:", "ftp:", "file:", "javascript:", "//", "/", "..", "?", "#", "@", ":", "h", "u:p@", "[",
+                        "%0d%0a", "\\", " ", "\t",
+                    ])
+                    .prop_map(|piece| piece.as_bytes().to_vec()),
+                    1 => any::<u8>().prop_map(|byte| vec![byte]),
+                ],
+                0..8,
+            ),
+            secure in any::<bool>(),
+        ) {
+            let Ok(location) = http::HeaderValue::from_bytes(&pieces.concat()) else { return Ok(()) };
+            let from = if secure { "https://h/a/" } else { "http://h/a/" };
+            let headers = [(header::LOCATION, location.clone())].into_iter().collect();
+            let head = ResponseHead::new(from.parse().unwrap(), 302, http::Version::HTTP_11, headers);
+            let task = DownloadTask::builder("http://h/", Target::file("/t")).build().unwrap();
+            match follow(&task, &head, &Method::GET) {
+                Ok(next) => {
+                    let (url, _) = next.unwrap();
+                    assert!(matches!(url.scheme(), "http" | "https") && url.has_host(), "{location:?}");
+                    assert!(!secure || url.scheme() == "https", "{location:?}");
+                    assert!(url.username().is_empty() && url.password().is_none() && url.fragment().is_none());
+                    assert!(!url.as_str().contains(char::is_control), "{location:?}");
+                }
+                Err(error) => assert_eq!((error.kind(), error.is_temporary()), (ErrorKind::Redirect, false)),
+            }
         }
     }
 }

@@ -63,6 +63,8 @@ fn are_sound(blocks: &[BlockInfo], total: Option<u64>) -> bool {
 mod tests {
     use super::*;
     use okdownload_types::{EntityTag, Location, TaskId, Validators};
+    use proptest::prelude::*;
+    use proptest::test_runner::RngSeed;
 
     const OURS: Option<FileIdentity> = Some(FileIdentity::new(7, Some(1)));
 
@@ -148,5 +150,53 @@ mod tests {
         let mut wrong_total = info(&[(0, 10, 5, 5)]);
         wrong_total.total = Some(11);
         assert_eq!(resume(&wrong_total, &part(10)), Err(ResumeFailedCause::InfoDirty));
+    }
+
+    fn number() -> impl Strategy<Value = u64> {
+        prop_oneof![6 => 0..30_u64, 1 => any::<u64>(), 1 => Just(u64::MAX)]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig {
+            cases: 10_000, failure_persistence: None, rng_seed: RngSeed::Fixed(1), ..ProptestConfig::default()
+        })]
+
+        /// Whatever a store hands out: what is gone on from covers the resource once, and claims no more than was
+        /// claimed, and than is there.
+        #[test]
+        fn no_record_makes_a_wrong_claim(
+            lengths in prop::collection::vec((prop_oneof![9 => Just(0), 1 => number()], number(), number(), number()), 0..5),
+            total in prop::option::of(number()),
+            honest in any::<bool>(),
+            open_end in any::<bool>(),
+            there in number(),
+            (same_boot, ours, trusting) in any::<(bool, bool, bool)>(),
+        ) {
+            let mut info = info(&[]);
+            let mut start = 0_u64;
+            for (gap, length, written, synced) in lengths {
+                start = start.saturating_add(gap);
+                info.blocks.push(BlockInfo::new(start, Some(length)).with_progress(written, synced));
+                start = start.saturating_add(length);
+            }
+            if let Some(last) = info.blocks.last_mut().filter(|_| open_end) {
+                last.length = None;
+            }
+            info.total = if honest { Some(start).filter(|_| !open_end) } else { total };
+            let boot = Some(if same_boot { "boot" } else { "other" }.to_owned());
+            let identity = OURS.filter(|_| ours);
+            let Ok(blocks) = resume(&info, &PartFacts { identity, length: there, boot, trusting }) else { return Ok(()) };
+            assert!(ours);
+            let mut position = 0;
+            for (old, new) in info.blocks.iter().zip(&blocks) {
+                let claimed = if same_boot { old.written } else { old.synced };
+                assert!(new.written <= claimed && new.synced <= new.written, "{old:?} {new:?}");
+                assert!(new.length.is_none_or(|length| new.written <= length), "{new:?}");
+                assert!(new.written == 0 || new.position() <= there, "{new:?}");
+                assert_eq!((new.start, new.length), (position, old.length));
+                position += new.length.unwrap_or(new.written);
+            }
+            assert!(info.total.is_none_or(|total| total == position));
+        }
     }
 }

@@ -159,6 +159,8 @@ pub(crate) fn unreadable(kind: &str, id: impl std::fmt::Display, cause: Error) -
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+    use proptest::test_runner::RngSeed;
 
     fn sample() -> BreakpointInfo {
         let place = |path: &str| Location::Path(path.into());
@@ -204,6 +206,97 @@ mod tests {
             let error = read_breakpoint(id, &bytes).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::StoreCorrupt);
             assert!(error.to_string().contains(&id.to_string()), "{error}");
+        }
+    }
+
+    /// A way to damage a record: where, how much of it, and what comes there.
+    type Damage = (prop::sample::Index, usize, Vec<u8>);
+
+    fn damages() -> impl Strategy<Value = Vec<Damage>> {
+        let bytes = prop_oneof![
+            prop::collection::vec(any::<u8>(), 0..4),
+            // Lengths that are far too large.
+            Just(vec![0xff, 0xff, 0xff, 0xff, 0x7f]),
+            Just(vec![0xff; 10]),
+        ];
+        prop::collection::vec((any::<prop::sample::Index>(), 0..4_usize, bytes), 1..4)
+    }
+
+    fn damaged(mut bytes: Vec<u8>, damages: &[Damage]) -> Vec<u8> {
+        for (at, length, with) in damages {
+            let at = at.index(bytes.len() + 1);
+            let end = bytes.len().min(at + length);
+            bytes.splice(at..end, with.iter().copied());
+        }
+        bytes
+    }
+
+    fn assert_corrupt(error: &Error) {
+        assert_eq!((error.kind(), error.is_temporary()), (ErrorKind::StoreCorrupt, false), "{error}");
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig {
+            cases: 10_000, failure_persistence: None, rng_seed: RngSeed::Fixed(1), ..ProptestConfig::default()
+        })]
+
+        /// Whatever is read is what the bytes say: written again, it is the same record.
+        #[test]
+        fn damaged_records_are_an_error_or_what_they_say(damages in damages()) {
+            let id = TaskId::from_u128(1);
+            let bytes = damaged(write_breakpoint(7, &sample()).unwrap(), &damages);
+            match read_breakpoint(id, &bytes) {
+                Ok((age, info)) => {
+                    let again = write_breakpoint(age, &info).unwrap();
+                    assert_eq!(read_breakpoint(id, &again).unwrap(), (age, info));
+                }
+                Err(error) => assert_corrupt(&error),
+            }
+            let record = CompletionRecord::new(id, sample().url, sample().location, 300);
+            let bytes = damaged(write_completion(1, &record).unwrap(), &damages);
+            match read_completion(id, &bytes) {
+                Ok((age, record)) => {
+                    let again = write_completion(age, &record).unwrap();
+                    assert_eq!(read_completion(id, &again).unwrap(), (age, record));
+                }
+                Err(error) => assert_corrupt(&error),
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_a_record_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..120)) {
+            let id = TaskId::from_u128(1);
+            if let Err(error) = read_breakpoint(id, &bytes) {
+                assert_corrupt(&error);
+            }
+            if let Err(error) = read_completion(id, &bytes) {
+                assert_corrupt(&error);
+            }
+            drop((crate::keys::id_of(&bytes), crate::keys::version_of(&bytes)));
+        }
+
+        #[test]
+        fn records_are_read_as_written(
+            (age, id, total, needs) in any::<(u64, u128, Option<u64>, bool)>(),
+            (identity, modified) in any::<(Option<(u64, Option<i64>)>, Option<i64>)>(),
+            blocks in prop::collection::vec(any::<(u64, Option<u64>, u64, u64)>(), 0..5),
+            place in prop::collection::vec(any::<u8>(), 0..20),
+            (tag, options) in (prop::option::of(any::<(bool, String)>()), any::<Option<String>>()),
+        ) {
+            let location = Location::from_bytes(&[b"p", &place[..]].concat()).unwrap();
+            let id = TaskId::from_u128(id);
+            let mut info = BreakpointInfo::new(id, sample().url, location.clone(), location);
+            info.identity = identity.map(|(number, born)| FileIdentity::new(number, born));
+            info.validators.etag = tag.map(|(weak, opaque)| EntityTag { weak, opaque });
+            (info.total, info.needs_credentials, info.options) = (total, needs, options);
+            let block = |(start, length, written, synced)| BlockInfo::new(start, length).with_progress(written, synced);
+            info.blocks = blocks.into_iter().map(block).collect();
+            let written = write_breakpoint(age, &info).unwrap();
+            assert_eq!(read_breakpoint(id, &written).unwrap(), (age, info.clone()));
+            let mut record = CompletionRecord::new(id, info.url, info.location, age);
+            (record.modified, record.validators) = (modified, info.validators);
+            let written = write_completion(age, &record).unwrap();
+            assert_eq!(read_completion(id, &written).unwrap(), (age, record));
         }
     }
 }

@@ -199,3 +199,6 @@ fn unreadable(table: &str, id: impl std::fmt::Display, error: Unreadable) -> Err
         .with_source(cause)
         .with_advice("remove the record, or start the download over")
 }
+
+#[cfg(test)]
+mod tests;

@@ -187,6 +187,18 @@ fn is_busy(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked))
 }
 
+/// The tables in memory, without the types that SQLite would insist on: as damage leaves them.
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a panic here is a test that failed")]
+pub(crate) fn loose() -> Connection {
+    let connection = Connection::open_in_memory().unwrap();
+    let loose = |step: &&str| {
+        step.replace(") STRICT, WITHOUT ROWID", ")").replace(") STRICT", ")").replace(" NOT NULL", "")
+    };
+    STEPS.iter().for_each(|step| connection.execute_batch(&loose(step)).unwrap());
+    connection
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a panic here is a test that failed")]
 mod tests {
