@@ -63,10 +63,8 @@ fn serve(place: &Place) -> Vec<(&'static str, EndCause)> {
     let cookie = |reply: Reply| reply.header("Set-Cookie", "id=s3cret-set-cookie");
     let redirect = move |status, to: &str| cookie(Reply::redirect(status, to));
     server.serve("/file", tagged(body));
-    server.script(
-        "/file",
-        [Reply::resource().cut_after(300_000), cookie(Reply::status(503).header("Retry-After", "0"))],
-    );
+    let busy = cookie(Reply::status(503).header("Retry-After", "0"));
+    server.script("/file", [busy, Reply::resource().cut_after(300_000)]);
     let paths: [(&str, Reply, EndCause); 9] = [
         ("/moved", redirect(302, "/file?sig=s3cret-redirect#s3cret-fragment"), EndCause::Completed),
         ("/loop", redirect(302, "/loop?sig=s3cret-redirect&s3cret-redirect"), EndCause::Error),
