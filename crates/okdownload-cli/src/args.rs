@@ -27,9 +27,13 @@ pub(crate) struct Args {
     #[arg(value_name = "URL", hide = true)]
     pub(crate) urls: Vec<String>,
 
-    /// Read URLs from FILE, one a line (- is stdin)
+    /// Read URLs from FILE (-: stdin), mirrors behind tabs
     #[arg(short, long, value_name = "FILE", help_heading = "What and where")]
     pub(crate) input_file: Option<PathBuf>,
+
+    /// Another place of the one file (repeatable)
+    #[arg(long, value_name = "URL", help_heading = "What and where")]
+    pub(crate) mirror: Vec<String>,
 
     /// Put files into DIR, or s3://BUCKET/DIR [default: .]
     #[arg(short, long, value_name = "DIR", help_heading = "What and where")]

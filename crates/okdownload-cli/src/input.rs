@@ -1,18 +1,20 @@
-//! Input files: one URL a line, and indented below it what is said about it.
+//! Input files: one file a line, and indented below it what is said about it. With tabs between them, a line has several
+//! URLs of the one file: the first is its own, the others are mirrors.
 //!
 //! ```text
 //! # comment
 //! https://example.com/a
 //!   out=first.bin
-//! https://example.com/b
+//! https://example.com/b	https://mirror.example/b
 //! ```
 
-/// One URL of a list.
+/// One file of a list.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Entry<'a> {
     /// The line it is on, from 1.
     pub(crate) line: usize,
     pub(crate) url: &'a str,
+    pub(crate) mirrors: Vec<&'a str>,
     pub(crate) out: Option<&'a str>,
 }
 
@@ -34,11 +36,10 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Entry<'_>>, BadLine> {
         }
         if content.starts_with([' ', '\t']) {
             option(entries.last_mut(), trimmed).map_err(|problem| BadLine { line, problem })?;
-        } else if trimmed.contains('\t') {
-            let problem = "several URLs on a line are not supported; give each its own".into();
-            return Err(BadLine { line, problem });
         } else {
-            entries.push(Entry { line, url: trimmed, out: None });
+            let mut urls = trimmed.split('\t').map(str::trim).filter(|url| !url.is_empty());
+            let url = urls.next().unwrap_or(trimmed);
+            entries.push(Entry { line, url, mirrors: urls.collect(), out: None });
         }
     }
     Ok(entries)
@@ -66,7 +67,7 @@ mod tests {
     use proptest::test_runner::RngSeed;
 
     fn entry<'a>(line: usize, url: &'a str, out: Option<&'a str>) -> Entry<'a> {
-        Entry { line, url, out }
+        Entry { line, url, mirrors: Vec::new(), out }
     }
 
     #[test]
@@ -88,6 +89,14 @@ mod tests {
     }
 
     #[test]
+    fn tabs_stand_before_mirrors() {
+        let text = "http://h/a\thttp://m/a\t\t http://n/a\t\n  out=x\nhttp://h/b\t\n";
+        let mirrored =
+            Entry { mirrors: vec!["http://m/a", "http://n/a"], ..entry(1, "http://h/a", Some("x")) };
+        assert_eq!(parse(text).unwrap(), [mirrored, entry(3, "http://h/b", None)]);
+    }
+
+    #[test]
     fn bad_lines_are_named() {
         for (text, line) in [
             (" out=x\nhttp://h/a\n", 1),
@@ -95,7 +104,6 @@ mod tests {
             ("http://h/a\n out=x\n out=y\n", 3),
             ("http://h/a\n what=x\n", 2),
             ("http://h/a\n http://h/b\n", 2),
-            ("http://h/a\nhttp://h/b\thttp://m/b\n", 2),
         ] {
             assert_eq!(parse(text).unwrap_err().line, line, "{text:?}");
         }

@@ -30,6 +30,7 @@ pub(crate) struct Plan {
 #[derive(Debug)]
 struct Item {
     url: Box<str>,
+    mirrors: Box<[Box<str>]>,
     out: Option<Box<Path>>,
 }
 
@@ -55,7 +56,7 @@ impl Plan {
         let mut found = Vec::new();
         for (number, url) in (1..).zip(&args.urls) {
             let origin = if args.urls.len() == 1 { "the URL".into() } else { format!("URL {number}") };
-            found.push((origin, Item { url: url.as_str().into(), out: None }));
+            found.push((origin, Item { url: url.as_str().into(), mirrors: Box::default(), out: None }));
         }
         if let (Some(text), Some(path)) = (&list, &args.input_file) {
             found.extend(listed(text, path)?);
@@ -66,8 +67,10 @@ impl Plan {
             ));
         }
         one_only(args, found.len())?;
-        if let (Some(out), [(_, item)]) = (&args.out, &mut found[..]) {
-            item.out = Some(out.as_path().into());
+        if let [(_, item)] = &mut found[..] {
+            item.out = args.out.as_deref().map(Into::into).or(item.out.take());
+            let typed = args.mirror.iter().map(|url| url.as_str().into());
+            item.mirrors = std::mem::take(&mut item.mirrors).into_iter().chain(typed).collect();
         }
         let poured = args.out.as_deref() == Some(Path::new("-"));
         if poured && args.json {
@@ -99,6 +102,10 @@ impl Plan {
         let mut items = Vec::with_capacity(found.len());
         for (origin, item) in found {
             check_url(&item.url).map_err(|problem| Failure::Usage(format!("{origin} {problem}")))?;
+            for (number, mirror) in (1..).zip(&item.mirrors) {
+                let problem = |problem| Failure::Usage(format!("mirror {number} of {origin} {problem}"));
+                check_url(mirror).map_err(problem)?;
+            }
             if let Some(out) = &item.out {
                 check_name(out).map_err(|problem| Failure::Usage(format!("{origin}: {problem}")))?;
             }
@@ -142,7 +149,9 @@ fn listed(text: &str, path: &Path) -> Result<Vec<(String, Item)>, Failure> {
     }
     let item = |entry: input::Entry<'_>| {
         let origin = format!("line {} of {name}", entry.line);
-        (origin, Item { url: entry.url.into(), out: entry.out.map(|out| Path::new(out).into()) })
+        let mirrors = entry.mirrors.into_iter().map(Into::into).collect();
+        let out = entry.out.map(|out| Path::new(out).into());
+        (origin, Item { url: entry.url.into(), mirrors, out })
     };
     Ok(entries.into_iter().map(item).collect())
 }
@@ -152,6 +161,9 @@ fn one_only(args: &Args, urls: usize) -> Result<(), Failure> {
         _ if urls == 1 => return Ok(()),
         (Some(_), _) => "--out names one file; with several URLs use an input file with out=NAME lines",
         (_, Some(_)) => "--checksum is of one file; run okdl once for each URL that has one",
+        _ if !args.mirror.is_empty() => {
+            "--mirror is of one file; in an input file, mirrors stand behind their URL, with tabs between"
+        }
         _ => return Ok(()),
     };
     Err(Failure::usage(option))
@@ -220,6 +232,9 @@ impl Options {
             .durability(self.durability)
             .retries(self.retries)
             .timeouts(self.timeouts);
+        for mirror in &item.mirrors {
+            builder = builder.mirror(mirror);
+        }
         if let Some(count) = self.connections {
             builder = builder.connection_count(count);
         }
@@ -348,6 +363,8 @@ mod tests {
             &["ftp://me:s3cret@h/a"],
             &["http://me:s3cret@h:99999/a"],
             &["--user", "s3cret", "http://h/"],
+            &["--mirror", "http://me:s3cret@m:99999/a", "http://h/"],
+            &["--mirror", "me:s3cret@m/a", "http://h/"],
             &["--header", "X-Key s3cret", "http://h/"],
             &["--header", "Bad Name: s3cret", "http://h/"],
         ] {
@@ -359,6 +376,8 @@ mod tests {
     fn what_is_for_one_url() {
         assert!(refusal(&["-o", "a", "http://h/a", "http://h/b"]).contains("--out"));
         assert!(refusal(&["--checksum", "md5=00", "http://h/a", "http://h/b"]).contains("--checksum"));
+        assert!(refusal(&["--mirror", "http://m/a", "http://h/a", "http://h/b"]).contains("--mirror"));
+        assert!(refusal(&["--mirror", "m/a", "http://h/a"]).contains("mirror 1 of the URL has no scheme"));
         assert!(refusal(&["-o", "d/", "http://h/a"]).contains("not that of a file"));
         assert!(refusal(&["-o", "..", "http://h/a"]).contains("not that of a file"));
         assert!(refusal(&["--checksum", "md5=00", "http://h/a"]).contains("digest"));
@@ -367,6 +386,14 @@ mod tests {
     #[test]
     fn what_is_listed_twice_is_downloaded_once() {
         assert_eq!(plan(&["http://h/a", "http://h/a#f", "http://h/b"]).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn mirrors_are_the_tasks() {
+        let arguments = ["--mirror", "http://m/a", "--mirror", "http://n/a", "http://h/a"];
+        let task = plan(&arguments).unwrap().task(0).unwrap().unwrap();
+        let urls: Vec<_> = task.mirrors().iter().map(|mirror| mirror.url().as_str()).collect();
+        assert_eq!(urls, ["http://m/a", "http://n/a"]);
     }
 
     #[test]

@@ -15,11 +15,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::budget::{Begun, Tried};
 use crate::connect::{Answer, Step, connect, unfit};
+use crate::failover::Failure;
 use crate::in_order::{Ahead, InOrder};
 use crate::ledger::Ledger;
 use crate::pace::Pace;
 use crate::request::Ask;
 use crate::run::{Run, from_now};
+use crate::sources::MAIN;
 use crate::space::Reservation;
 use crate::worker::Worker;
 use crate::writer::{Write, Writer};
@@ -127,6 +129,7 @@ pub(crate) async fn work(run: &Run, transfer: &Transfer, worker: &Worker, first:
         transfer,
         worker,
         scope,
+        source: next.as_ref().map(|answer| answer.source),
         begun,
         flowing: None,
         ever_received: false,
@@ -160,6 +163,8 @@ struct Worked<'a> {
     transfer: &'a Transfer,
     worker: &'a Worker,
     scope: Scope,
+    /// Which source serves it; `None` if that is open.
+    source: Option<usize>,
     /// When the try began that is under way.
     begun: Begun,
     ever_received: bool,
@@ -197,14 +202,17 @@ impl Worked<'_> {
             Scope::Whole => None,
         };
         let version = Some(self.transfer.version.clone());
-        let ask = Ask { range, version, condition: None };
+        let ask = Ask { range, version, ..Ask::default() };
+        // As long as it serves, its connection is used again.
+        let spread = self.scope.block().is_some();
+        let source = *self.source.get_or_insert_with(|| self.run.pick(&ask, spread));
         (self.begun, self.slowly) = (self.run.begin(), false);
         self.worker.asks();
         let answer = tokio::select! {
             biased;
             () = self.transfer.halt.cancelled() => Err(crate::run::canceled()),
             () = self.worker.relieved.cancelled() => Err(crate::run::canceled()),
-            answer = connect(self.run, &ask, Step::Block(self.scope.number())) => answer,
+            answer = connect(self.run, &ask, Step::Block(self.scope.number()), source) => answer,
         };
         self.worker.answered();
         answer
@@ -212,9 +220,14 @@ impl Worked<'_> {
 
     /// Takes what an answer brings. `None`: ask on.
     async fn take(&mut self, mut answer: Answer) -> Result<Option<WorkEnd>, Error> {
+        let spare = self.run.can_spare(answer.source, Some(&self.transfer.version));
         match answer.verdict {
             ResponseVerdict::Body { end, .. } if self.is_unasked_whole(&answer, end) => {
-                Ok(Some(WorkEnd::Whole(Box::new(answer))))
+                if spare {
+                    Err(no_ranges())
+                } else {
+                    Ok(Some(WorkEnd::Whole(Box::new(answer))))
+                }
             }
             ResponseVerdict::Body { start, end, version } => {
                 if let Some(total) = version.total {
@@ -224,7 +237,11 @@ impl Worked<'_> {
                 self.warn_of_coding(answer.connected.as_ref());
                 self.receive(answer.connected.as_mut(), start, end).await
             }
-            ResponseVerdict::Changed(cause) => Ok(Some(WorkEnd::StartOver(cause))),
+            ResponseVerdict::Changed(cause) => match self.run.pass_over(answer.source, cause) {
+                Some(error) => Err(error),
+                None => Ok(Some(WorkEnd::StartOver(cause))),
+            },
+            ResponseVerdict::AskWithoutRange(error) if spare => Err(error),
             ResponseVerdict::AskWithoutRange(error) => Ok(Some(WorkEnd::AskWithoutRange(error))),
             ResponseVerdict::Refused(error) => Err(error),
             _ => Err(unfit()),
@@ -310,27 +327,38 @@ impl Worked<'_> {
         }
         let others_flow = self.transfer.flowing.load(Ordering::Relaxed) > 0;
         let is_refusal = !self.progressed && others_flow && is_refusal_to_serve(&error);
-        if is_refusal && !self.ever_received {
+        let crowded = is_refusal && !self.ever_received;
+        let (source, block) = (self.source.take().unwrap_or(MAIN), self.scope.number());
+        let (version, furthest) = (Some(&self.transfer.version), self.transfer.ledger.written());
+        if self.run.moves_on(&Failure { source, block, error: &error, version, furthest, crowded }) {
+            return self.again();
+        }
+        if crowded {
             return Some(WorkEnd::NotServed(error));
         }
-        let reached = self.transfer.ledger.written();
-        let tried = Tried { begun: self.begun, reached, slowly: self.slowly };
+        let tried = Tried { begun: self.begun, reached: furthest, slowly: self.slowly };
         let waited = tokio::select! {
             biased;
             () = self.transfer.halt.cancelled() => return Some(WorkEnd::Halted),
-            waited = self.run.retry(self.scope.number(), error, tried) => waited,
+            waited = self.run.retry(block, error, tried, version) => waited,
         };
         match waited {
-            Ok(()) if self.transfer.spliceable => None,
-            Ok(()) => Some(WorkEnd::Again),
+            Ok(()) => self.again(),
             Err(error) if error.kind() == ErrorKind::Canceled => Some(WorkEnd::Halted),
             // One that was served before is worth a few tries; the others need neither end with it nor pay for them.
             Err(error) if is_refusal => {
                 self.run.forgive();
                 Some(WorkEnd::NotServed(error))
             }
-            Err(error) => Some(WorkEnd::Failed(error)),
+            Err(error) => {
+                Some(self.run.elsewhere(error, version).map_or_else(WorkEnd::Failed, WorkEnd::StartOver))
+            }
         }
+    }
+
+    /// Goes on with another request. `None`: for the same bytes.
+    fn again(&self) -> Option<WorkEnd> {
+        if self.transfer.spliceable { None } else { Some(WorkEnd::Again) }
     }
 }
 
@@ -469,6 +497,10 @@ fn ended(transfer: &Transfer, scope: Scope, position: u64, end: Option<u64>) -> 
         }
         None => Err(Fault::Remote(ended_early())),
     }
+}
+
+fn no_ranges() -> Error {
+    Error::new(ErrorKind::Protocol, "the server sends only the whole file")
 }
 
 fn ended_early() -> Error {

@@ -38,6 +38,11 @@ impl Budget {
         self.failures = 0;
     }
 
+    /// Another source begins at the first byte.
+    pub(crate) fn start_over(&mut self) {
+        (self.failures, self.furthest) = (0, 0);
+    }
+
     /// A try begins.
     pub(crate) fn begin(&self) -> Begun {
         Begun(self.events)

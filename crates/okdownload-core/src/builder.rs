@@ -142,7 +142,7 @@ impl OkDownloadBuilder {
     }
 
     /// How many tasks of one host (and port) may run at a time; default: as many as may run at all. A task counts for
-    /// the host of its URL, wherever that redirects to.
+    /// the host of its URL, wherever that redirects to and whatever mirrors it has.
     pub fn max_running_per_host(mut self, count: Option<NonZeroUsize>) -> Self {
         self.per_host = count;
         self

@@ -11,7 +11,7 @@
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use okdownload_monitor::Event;
@@ -26,6 +26,7 @@ use okdownload_types::{
 use crate::block::{Scope, Transfer};
 use crate::budget::Tried;
 use crate::connect::{Answer, Step, connect, unfit};
+use crate::failover::Failure;
 use crate::finish;
 use crate::in_order::{Ahead, InOrder};
 use crate::ledger::Ledger;
@@ -135,21 +136,18 @@ impl Call<'_> {
         }
         self.run.hub.publish(Event::TaskStart);
         let mut cause = None;
-        let mut changed = 0;
         loop {
             match self.attempt(&mut known, cause).await? {
                 Attempt::Complete => return Ok(()),
                 // A response that broke and can't be continued has paid for its retry already.
                 Attempt::Again => cause = Some(ResumeFailedCause::ValidatorMissing),
-                Attempt::StartOver(again) if changed == 0 => {
-                    changed += 1;
+                Attempt::StartOver(again) if !self.run.restarted.swap(true, Ordering::Relaxed) => {
                     self.run.hub.warn(format!("starting over: {again}"));
-                    // Where a redirect led may be what is wrong: a login page of the network, a mirror that is behind.
-                    self.run.set_url(self.run.task.url().clone());
                     cause = Some(again);
                 }
                 Attempt::StartOver(again) => return Err(keeps_changing(again)),
             }
+            self.run.sources().new_version();
         }
     }
 
@@ -196,6 +194,8 @@ impl Call<'_> {
         let Opened { stream, output, mut info } = opened;
         self.figures.resumed = info.written();
         self.run.resume(info.written());
+        // Where its bytes came from is not recorded.
+        self.run.sources().new_version();
         let version = info.version();
         let mut facts = BlockFacts::new(info.total.unwrap_or(u64::MAX));
         facts.remaining = info.blocks.iter().filter_map(BlockInfo::remaining).sum();
@@ -209,20 +209,19 @@ impl Call<'_> {
             return self.fetch(known, transfer, None, 0).await;
         };
         let (start, end) = transfer.ledger.missing(block);
-        let ask = Ask { range: Some(ByteRange { start, end }), version: Some(version), condition: None };
-        let answer = match self.probe(&ask).await {
-            Ok(answer) => answer,
+        let range = Some(ByteRange { start, end });
+        let answer = match self.probe(&Ask { range, version: Some(version), ..Ask::default() }).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(cause)) => {
+                transfer.stream.close().await?;
+                return Ok(Attempt::StartOver(cause));
+            }
             Err(error) => return self.leave(&transfer, error).await,
         };
         if matches!(answer.verdict, ResponseVerdict::Body { .. }) {
             transfer.digest = self.digest(output, &answer);
         }
         let first = match &answer.verdict {
-            ResponseVerdict::Changed(cause) => {
-                let cause = *cause;
-                transfer.stream.close().await?;
-                return Ok(Attempt::StartOver(cause));
-            }
             ResponseVerdict::AskWithoutRange(_) => (Scope::Whole, None),
             ResponseVerdict::Body { .. } if answer.connected.head().status != 206 => {
                 (Scope::Whole, Some(answer))
@@ -308,7 +307,8 @@ impl Call<'_> {
             _ => None,
         };
         let condition = known.rival.as_ref().and_then(|rival| rival.validators.clone());
-        let answer = self.probe(&Ask { range, version: None, condition }).await?;
+        let ask = Ask { range, condition, ..Ask::default() };
+        let answer = self.probe(&ask).await?.map_err(keeps_changing)?;
         let (answer, version) = match (version_of(&answer.verdict), &answer.verdict) {
             (Some(version), _) => (answer, version),
             (None, ResponseVerdict::NotModified(_)) => {
@@ -328,7 +328,7 @@ impl Call<'_> {
 
     /// Asks for the whole resource, without a range.
     async fn whole_answer(&mut self) -> Result<(Answer, ResourceVersion)> {
-        let answer = self.probe(&Ask::default()).await?;
+        let answer = self.probe(&Ask::default()).await?.map_err(keeps_changing)?;
         let version = version_of(&answer.verdict).ok_or_else(unfit)?;
         Ok((answer, version))
     }
@@ -351,16 +351,35 @@ impl Call<'_> {
         Ok(known.location.clone())
     }
 
-    /// Makes a request that begins a run, as often as the strategy allows.
-    async fn probe(&self, ask: &Ask) -> Result<Answer> {
+    /// Makes a request that begins a run, at each source and as often as the strategy allows. Instead of an answer it may
+    /// learn that nothing can be gone on with, and why.
+    async fn probe(&self, ask: &Ask) -> Result<Result<Answer, ResumeFailedCause>> {
+        let (run, version) = (self.run, ask.version.as_ref());
         loop {
-            let begun = self.run.begin();
-            let error = match connect(self.run, ask, Step::Trial).await {
-                Ok(Answer { verdict: ResponseVerdict::Refused(error), .. }) => error,
-                Ok(answer) => return Ok(answer),
-                Err(error) => error,
+            let (source, begun) = (run.pick(ask, false), run.begin());
+            let error = match connect(run, ask, Step::Trial, source).await {
+                Ok(Answer { verdict: ResponseVerdict::Refused(error), .. }) | Err(error) => error,
+                Ok(Answer { verdict: ResponseVerdict::Changed(cause), .. }) if version.is_some() => {
+                    match run.pass_over(source, cause) {
+                        Some(error) => error,
+                        None => return Ok(Err(cause)),
+                    }
+                }
+                Ok(Answer { verdict: ResponseVerdict::AskWithoutRange(error), .. })
+                    if version.is_some() && run.can_spare(source, version) =>
+                {
+                    error
+                }
+                Ok(answer) => return Ok(Ok(answer)),
             };
-            self.run.retry(0, error, Tried { begun, reached: 0, slowly: false }).await?;
+            let failure = Failure { source, block: 0, error: &error, version, furthest: 0, crowded: false };
+            if run.moves_on(&failure) {
+                continue;
+            }
+            let tried = Tried { begun, reached: 0, slowly: false };
+            if let Err(error) = run.retry(0, error, tried, version).await {
+                return run.elsewhere(error, version).map(Err);
+            }
         }
     }
 
@@ -445,12 +464,14 @@ impl Call<'_> {
     }
 
     /// Ends a run whose part has the wrong digest: nothing of it can be used. Bytes of an earlier run may be to blame,
-    /// so then it starts over; those of one fresh response are what the server has.
+    /// so then it starts over; those of one fresh response are what the server has, unless the user thinks otherwise.
     async fn drop_part(&mut self, transfer: &Transfer, error: Error) -> Result<Attempt> {
         self.env.recorder.forget(self.run.task.id());
         self.drop_claims();
         transfer.stream.abort().await?;
-        if self.figures.resumed > 0 {
+        let again = self.figures.resumed > 0 || self.run.task.restart_on_mismatch();
+        if again && !self.run.restarted.load(Ordering::Relaxed) {
+            self.run.sources().distrust();
             Ok(Attempt::StartOver(ResumeFailedCause::DigestMismatch))
         } else {
             Err(error)
@@ -515,7 +536,8 @@ impl Call<'_> {
 
     /// What the whole will be compared with. A server's digest is of use only where there is a way to compare it.
     fn digest(&self, output: OutputCapability, answer: &Answer) -> Option<Digest> {
-        let servers = || answer.connected.head().digest().filter(|_| output.read || !output.seek);
+        let heeded = (output.read || !output.seek) && !self.run.task.ignore_server_digest();
+        let servers = || answer.connected.head().digest().filter(|_| heeded);
         self.run.task.digest().cloned().or_else(servers)
     }
 

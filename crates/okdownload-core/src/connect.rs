@@ -1,5 +1,6 @@
 //! One request and the head of its response: redirects followed, limits kept, the response judged.
 
+use http::HeaderMap;
 use okdownload_connection::{ConnectRequest, Connected};
 use okdownload_monitor::Event;
 use okdownload_strategy::{ResponseFacts, ResponseVerdict};
@@ -22,37 +23,45 @@ pub(crate) enum Step {
 pub(crate) struct Answer {
     pub(crate) connected: Box<dyn Connected>,
     pub(crate) verdict: ResponseVerdict,
+    /// Which source it is of.
+    pub(crate) source: usize,
 }
 
-/// Asks, and follows redirects to the answer.
+/// Asks a source, and follows redirects to the answer.
 ///
-/// Further requests go straight to where a redirect led. Such a place may expire (signed URLs do): then the task's own
+/// Further requests go straight to where a redirect led. Such a place may expire (signed URLs do): then the source's own
 /// URL is asked again, once.
-pub(crate) async fn connect(run: &Run, ask: &Ask, step: Step) -> Result<Answer> {
+pub(crate) async fn connect(run: &Run, ask: &Ask, step: Step, source: usize) -> Result<Answer> {
     let network = run.strategy().inspect_network(&run.task);
     network?;
-    let start = run.url();
-    let mut connected = follow(run, ask, step, start.clone()).await?;
-    let expired = matches!(connected.head().status, 401 | 403 | 404 | 410) && start != *run.task.url();
+    let ask = &run.ask_of(source, ask);
+    let (url, start) = run.sources().urls(source);
+    let mut connected = follow(run, ask, step, source, start.clone()).await?;
+    let expired = matches!(connected.head().status, 401 | 403 | 404 | 410) && start != url;
     if expired {
-        run.set_url(run.task.url().clone());
-        connected = follow(run, ask, step, run.task.url().clone()).await?;
+        run.sources().set_place(source, url.clone());
+        connected = follow(run, ask, step, source, url).await?;
     }
     if connected.head().url != start {
-        run.set_url(connected.head().url.clone());
+        run.sources().set_place(source, connected.head().url.clone());
     }
     let verdict = judge(run, ask, connected.head());
-    Ok(Answer { connected, verdict })
+    if matches!(verdict, ResponseVerdict::Body { .. } | ResponseVerdict::Empty(_)) {
+        run.sources().answered(source, !ask.other_source);
+    }
+    Ok(Answer { connected, verdict, source })
 }
 
 /// What a response to `ask` means.
-pub(crate) fn judge(run: &Run, ask: &Ask, head: &ResponseHead) -> ResponseVerdict {
+fn judge(run: &Run, ask: &Ask, head: &ResponseHead) -> ResponseVerdict {
     let mut facts = ResponseFacts::new(head);
     facts.asked = ask.range;
     facts.if_range = ask.if_range().is_some();
     facts.conditional = ask.condition.is_some();
     facts.version = ask.version.as_ref();
     facts.trusting = run.is_trusting();
+    facts.checked = run.task.digest().is_some();
+    facts.other_source = ask.other_source;
     match run.strategy().judge_response(&facts) {
         ResponseVerdict::Refused(error) => {
             ResponseVerdict::Refused(error.with_context("url", redacted(&head.url)))
@@ -61,11 +70,13 @@ pub(crate) fn judge(run: &Run, ask: &Ask, head: &ResponseHead) -> ResponseVerdic
     }
 }
 
-async fn follow(run: &Run, ask: &Ask, step: Step, start: Url) -> Result<Box<dyn Connected>> {
+async fn follow(run: &Run, ask: &Ask, step: Step, source: usize, start: Url) -> Result<Box<dyn Connected>> {
     let mut method = run.task.method().clone();
     let mut url = start;
+    let mirror = source.checked_sub(1).and_then(|number| run.task.mirrors().get(number));
     for _ in 0..=run.task.redirects() {
-        let connected = request_once(run, ask, step, url, &method).await?;
+        let headers = request::headers(&run.task, mirror, &url, ask);
+        let connected = request_once(run, headers, step, url, &method).await?;
         match redirect::follow(&run.task, connected.head(), &method)? {
             None => return Ok(connected),
             Some(next) => (url, method) = next,
@@ -78,14 +89,14 @@ async fn follow(run: &Run, ask: &Ask, step: Step, start: Url) -> Result<Box<dyn 
 
 async fn request_once(
     run: &Run,
-    ask: &Ask,
+    headers: HeaderMap,
     step: Step,
     url: Url,
     method: &http::Method,
 ) -> Result<Box<dyn Connected>> {
     let timeouts = run.task.timeouts();
-    let mut request = ConnectRequest::get(url.clone());
-    request.headers = request::headers(&run.task, &url, ask);
+    let mut request = ConnectRequest::get(url);
+    request.headers = headers;
     request.method = method.clone();
     request.body = run.task.body().filter(|_| method == run.task.method()).cloned();
     request.connect_timeout = timeouts.connect;
@@ -111,10 +122,13 @@ fn no_head(limit: std::time::Duration) -> Error {
 
 fn started(run: &Run, step: Step, request: &ConnectRequest) {
     tracing::debug!(url = redacted(&request.url), ?step, "request");
+    // The query may hold secrets.
+    let mut url = request.url.clone();
+    url.set_query(None);
     let headers = without_secrets(&request.headers, &request.url);
     run.hub.publish(match step {
-        Step::Trial => Event::ConnectTrialStart { headers },
-        Step::Block(block) => Event::ConnectStart { block, headers },
+        Step::Trial => Event::ConnectTrialStart { url, headers },
+        Step::Block(block) => Event::ConnectStart { block, url, headers },
     });
 }
 

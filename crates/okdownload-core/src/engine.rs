@@ -174,7 +174,8 @@ impl OkDownload {
         self.engine.pump();
     }
 
-    /// Sets how many tasks of one host (and port) may run at a time; `None` lifts the limit. Running ones go on.
+    /// Sets how many tasks of one host (and port) may run at a time; `None` lifts the limit. Running ones go on. Mirrors
+    /// do not count: see [`max_running_per_host`](crate::OkDownloadBuilder::max_running_per_host).
     pub fn set_max_running_per_host(&self, count: Option<NonZeroUsize>) {
         self.engine.dispatcher.set_per_host(count);
         self.engine.pump();

@@ -11,6 +11,7 @@ use okdownload_types::{
 use crate::block::Transfer;
 use crate::call::{Call, Known, Opened, PROBE};
 use crate::resume::{self, PartFacts};
+use crate::sources::MAIN;
 use crate::space::{Need, Shortage};
 
 impl Call<'_> {
@@ -112,6 +113,8 @@ impl Call<'_> {
             BreakpointInfo::new(self.run.task.id(), self.run.task.url().clone(), location.clone(), part);
         info.identity = stream.identity();
         info.validators = version.validators.clone();
+        // A date says something only to the server that gave it, and a record does not tell which that was.
+        info.validators.last_modified_is_strong &= self.run.sources().is_home(MAIN);
         info.total = version.total;
         info.boot = self.env.output.boot_id().await;
         info.hand_over(&self.run.task);

@@ -3,7 +3,9 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{self, HeaderMap, HeaderValue};
-use okdownload_types::{ByteRange, DownloadTask, ResourceVersion, Validators, is_secret};
+use okdownload_types::{
+    ByteRange, Credentials, DownloadTask, Mirror, ResourceVersion, Validators, is_secret,
+};
 use url::Url;
 
 /// What one request asks for.
@@ -15,20 +17,27 @@ pub(crate) struct Ask {
     pub(crate) version: Option<ResourceVersion>,
     /// The version that the caller has already, and wants only news of.
     pub(crate) condition: Option<Validators>,
+    /// Whether it goes to another source than the version is of: its validators mean nothing there.
+    pub(crate) other_source: bool,
 }
 
 impl Ask {
     /// The value of `If-Range`, where it goes with the range (RFC 9110 §13.1.5).
     pub(crate) fn if_range(&self) -> Option<String> {
-        self.range.as_ref().and(self.version.as_ref()).and_then(|version| version.validators.if_range())
+        let version = self.version.as_ref().filter(|_| !self.other_source);
+        self.range.and(version).and_then(|version| version.validators.if_range())
     }
 }
 
 const USER_AGENT: &str = concat!("okdownload/", env!("CARGO_PKG_VERSION"));
 
-/// The headers of a request to `url`. Secrets go to the task's own origin only.
-pub(crate) fn headers(task: &DownloadTask, url: &Url, ask: &Ask) -> HeaderMap {
-    let own_origin = url.origin() == task.url().origin();
+/// The headers of a request to `url`, to which the task's URL, or that of `mirror`, led. The task's secrets go to its own
+/// origin only, and a mirror's to that one's; also where a mirror redirects to the task's origin, as it may lead
+/// anywhere there.
+pub(crate) fn headers(task: &DownloadTask, mirror: Option<&Mirror>, url: &Url, ask: &Ask) -> HeaderMap {
+    let source = mirror.map_or(task.url(), Mirror::url);
+    let at_home = url.origin() == source.origin();
+    let own_origin = at_home && source.origin() == task.url().origin();
     let mut headers = HeaderMap::new();
     headers.insert(header::ACCEPT, HeaderValue::from_static("*/*"));
     headers.insert(header::USER_AGENT, HeaderValue::from_static(USER_AGENT));
@@ -40,7 +49,8 @@ pub(crate) fn headers(task: &DownloadTask, url: &Url, ask: &Ask) -> HeaderMap {
             headers.append(name, value.clone());
         }
     }
-    if let Some(basic) = basic_authorization(task).filter(|_| own_origin) {
+    let own = mirror.and_then(Mirror::credentials).filter(|_| at_home);
+    if let Some(basic) = own.or(task.credentials().filter(|_| own_origin)).and_then(basic_authorization) {
         headers.entry(header::AUTHORIZATION).or_insert(basic);
     }
     // Offsets and lengths are those of the bytes as stored, so they must come as stored.
@@ -68,8 +78,7 @@ pub(crate) fn headers(task: &DownloadTask, url: &Url, ask: &Ask) -> HeaderMap {
 }
 
 /// RFC 7617 §2.
-fn basic_authorization(task: &DownloadTask) -> Option<HeaderValue> {
-    let credentials = task.credentials()?;
+fn basic_authorization(credentials: &Credentials) -> Option<HeaderValue> {
     let text = STANDARD.encode(format!("{}:{}", credentials.user, credentials.password));
     let mut value = HeaderValue::try_from(format!("Basic {text}")).ok()?;
     value.set_sensitive(true);
@@ -91,7 +100,7 @@ mod tests {
     }
 
     fn sent(task: &DownloadTask, url: &str, ask: &Ask) -> HeaderMap {
-        headers(task, &url.parse().unwrap(), ask)
+        headers(task, None, &url.parse().unwrap(), ask)
     }
 
     #[test]
@@ -106,6 +115,25 @@ mod tests {
             assert!(!headers.contains_key("authorization") && !headers.contains_key("cookie"), "{other}");
             assert!(headers.contains_key("x-plain"));
         }
+    }
+
+    #[test]
+    fn mirrors_hear_no_secrets_but_their_own() {
+        let task = task().to_builder().mirror("http://m:own@m/a").mirror("http://h/b").build().unwrap();
+        let [other, same] = task.mirrors() else { panic!("two mirrors") };
+        let sent = |mirror, url: &str| headers(&task, Some(mirror), &url.parse().unwrap(), &Ask::default());
+        let own = sent(other, "http://m/a");
+        assert_eq!((&own["authorization"], own.get("cookie")), (&"Basic bTpvd24=".parse().unwrap(), None));
+        assert!(own.contains_key("x-plain"));
+        // Where it leads on to, also if that is the task's own origin.
+        for url in ["http://h/a", "https://m/a", "http://g/a"] {
+            let led = sent(other, url);
+            assert!(!led.contains_key("authorization") && !led.contains_key("cookie"), "{url}");
+        }
+        // A mirror at the task's own origin is at home there.
+        assert_eq!(sent(same, "http://h/b")["cookie"], "secret");
+        assert_eq!(sent(same, "http://h/b")["authorization"], "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
+        assert!(!sent(same, "http://m/b").contains_key("authorization"));
     }
 
     #[test]
@@ -134,7 +162,7 @@ mod tests {
         let mut ask = Ask {
             range: Some(ByteRange::new(5, 10)),
             version: Some(ResourceVersion::new(strong.clone(), Some(10))),
-            condition: None,
+            ..Ask::default()
         };
         let headers = sent(&task(), "http://h/a", &ask);
         assert_eq!(
@@ -142,6 +170,9 @@ mod tests {
             (&"bytes=5-9".parse().unwrap(), &"\"v\"".parse().unwrap())
         );
         assert_eq!(headers["accept-encoding"], "identity");
+        // A validator is for its own source only.
+        let elsewhere = Ask { other_source: true, ..ask.clone() };
+        assert!(!sent(&task(), "http://h/a", &elsewhere).contains_key("if-range"));
         ask.range = None;
         assert!(!sent(&task(), "http://h/a", &ask).contains_key("if-range"));
         let conditional = Ask { condition: Some(strong), ..Ask::default() };

@@ -1,20 +1,20 @@
 //! What the modules of one run share.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use okdownload_connection::ConnectionFactory;
 use okdownload_monitor::Event;
 use okdownload_strategy::{DownloadStrategy, RetryFacts, RetryVerdict};
-use okdownload_types::{DownloadTask, Error, ErrorKind, Result};
+use okdownload_types::{DownloadTask, Error, ErrorKind, ResourceVersion, Result};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use url::Url;
 
 use crate::budget::{Begun, Budget, Tried};
 use crate::hub::Hub;
 use crate::reader::Room;
+use crate::sources::Sources;
 use crate::sync::lock;
 use crate::throttle::Throttle;
 
@@ -32,9 +32,10 @@ pub(crate) struct Run {
     pub(crate) room: Option<Arc<Room>>,
     /// Body bytes received.
     pub(crate) fetched: AtomicU64,
+    /// Whether it started over: that is done once.
+    pub(crate) restarted: AtomicBool,
     strategy: Mutex<Box<dyn DownloadStrategy>>,
-    /// Where further requests go: the task's URL, or where it redirected to.
-    url: Mutex<Url>,
+    sources: Mutex<Sources>,
     random: Mutex<fastrand::Rng>,
     budget: Mutex<Budget>,
 }
@@ -49,7 +50,7 @@ impl Run {
         strategy: Box<dyn DownloadStrategy>,
         random: fastrand::Rng,
     ) -> Self {
-        let url = Mutex::new(task.url().clone());
+        let sources = Mutex::new(Sources::new(&task));
         Self {
             task,
             connection,
@@ -58,8 +59,9 @@ impl Run {
             throttles,
             room: None,
             fetched: AtomicU64::new(0),
+            restarted: AtomicBool::new(false),
             strategy: Mutex::new(strategy),
-            url,
+            sources,
             random: Mutex::new(random),
             budget: Mutex::default(),
         }
@@ -70,14 +72,9 @@ impl Run {
         lock(&self.strategy)
     }
 
-    /// Where the next request goes.
-    pub(crate) fn url(&self) -> Url {
-        lock(&self.url).clone()
-    }
-
-    /// Remembers where the task's URL led to.
-    pub(crate) fn set_url(&self, url: Url) {
-        *lock(&self.url) = url;
+    /// The places that have the file.
+    pub(crate) fn sources(&self) -> MutexGuard<'_, Sources> {
+        lock(&self.sources)
     }
 
     /// Whether bytes of several responses may be put together without a strong validator.
@@ -142,8 +139,16 @@ impl Run {
         lock(&self.budget).begin()
     }
 
-    /// After a failure: waits as long as the strategy says, or gives the error back if it gives up.
-    pub(crate) async fn retry(&self, block: usize, error: Error, tried: Tried) -> Result<()> {
+    /// After a failure: waits as long as the strategy says, or gives the error back if it gives up. `version` is what
+    /// answers must fit.
+    pub(crate) async fn retry(
+        &self,
+        block: usize,
+        error: Error,
+        tried: Tried,
+        version: Option<&ResourceVersion>,
+    ) -> Result<()> {
+        let error = self.decisive(error, version);
         let failures = lock(&self.budget).fail(tried);
         let seed = lock(&self.random).u64(..);
         // A request with effects is repeated only if it certainly had none.
@@ -152,21 +157,30 @@ impl Run {
         let verdict = self.strategy().retry(&facts);
         match verdict {
             RetryVerdict::After(wait) if repeatable => self.wait(block, wait, error).await,
-            _ => Err(given_up(error, failures)),
+            _ => Err(given_up(error, failures, self.sources().count())),
         }
+    }
+
+    /// What failed so far is of no account any more, and what was reached neither.
+    pub(crate) fn forget_failures(&self) {
+        lock(&self.budget).start_over();
     }
 
     async fn wait(&self, block: usize, wait: Duration, error: Error) -> Result<()> {
         tracing::debug!(block, ?wait, %error, "trying again");
         self.hub.publish(Event::Retry { block, wait, error });
-        self.or_stop(tokio::time::sleep(wait)).await
+        self.or_stop(tokio::time::sleep(wait)).await?;
+        self.sources().new_round();
+        Ok(())
     }
 }
 
-/// Says how often it was tried, where that was more than once, and when to come again, where the server said that.
-fn given_up(error: Error, failures: u32) -> Error {
+/// Says how often, and at how many places, it was tried, where that was more than once, and when to come again, where the
+/// server said that.
+fn given_up(error: Error, failures: u32, sources: usize) -> Error {
     let wait = error.retry_after().filter(|wait| error.is_temporary() && !wait.is_zero());
     let error = if failures > 1 { error.with_context("tries without progress", failures) } else { error };
+    let error = if sources > 1 { error.with_context("sources", sources) } else { error };
     match wait {
         Some(wait) => error.with_advice(format!("start it again after {} s", wait.as_secs())),
         None => error,

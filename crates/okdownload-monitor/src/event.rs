@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use http::HeaderMap;
 use okdownload_types::{BreakpointInfo, Error, ResumeFailedCause, TaskEnd};
+use url::Url;
 
 use crate::TaskModel;
 
@@ -29,6 +30,8 @@ pub enum Event {
     TaskStart,
     /// The first request, which finds out what the server can do, is sent with these headers (secrets left out).
     ConnectTrialStart {
+        /// Where it goes: the task's URL, a mirror's, or where one of these led to. Its query may hold secrets.
+        url: Url,
         /// The request's headers.
         headers: HeaderMap,
     },
@@ -55,6 +58,8 @@ pub enum Event {
     ConnectStart {
         /// The block's number.
         block: usize,
+        /// Where it goes, as in [`ConnectTrialStart`](Event::ConnectTrialStart).
+        url: Url,
         /// The request's headers.
         headers: HeaderMap,
     },
@@ -88,11 +93,11 @@ pub enum Event {
         /// How many bytes of it this run fetched.
         fetched: u64,
     },
-    /// A request failed and will be made again.
+    /// A request failed and will be made again; with mirrors at another place, if there is one left that has not failed.
     Retry {
         /// The block's number.
         block: usize,
-        /// The wait before the next try.
+        /// The wait before the next try; none before another place is asked.
         wait: Duration,
         /// What failed.
         error: Error,

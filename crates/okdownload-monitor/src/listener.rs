@@ -21,11 +21,11 @@ pub trait DownloadListener: Debug + Send + Sync + 'static {
     fn on_event(&self, task: &DownloadTask, event: &Event) {
         match event {
             Event::TaskStart => self.task_start(task),
-            Event::ConnectTrialStart { headers } => self.connect_trial_start(task, headers),
+            Event::ConnectTrialStart { headers, .. } => self.connect_trial_start(task, headers),
             Event::ConnectTrialEnd { status, headers } => self.connect_trial_end(task, *status, headers),
             Event::FromBeginning { info, cause } => self.download_from_beginning(task, info, *cause),
             Event::FromBreakpoint { info } => self.download_from_breakpoint(task, info),
-            Event::ConnectStart { block, headers } => self.connect_start(task, *block, headers),
+            Event::ConnectStart { block, headers, .. } => self.connect_start(task, *block, headers),
             Event::ConnectEnd { block, status, headers } => self.connect_end(task, *block, *status, headers),
             Event::FetchStart { block, remaining } => self.fetch_start(task, *block, *remaining),
             Event::FetchProgress { block, increase } => self.fetch_progress(task, *block, *increase),

@@ -68,7 +68,7 @@ impl<L: Listener4> DownloadListener for DownloadListener4<L> {
                 }
                 listener.progress(task, model.current_offset);
             }
-            Event::ConnectStart { block, headers } => listener.connect_start(task, *block, headers),
+            Event::ConnectStart { block, headers, .. } => listener.connect_start(task, *block, headers),
             Event::ConnectEnd { block, status, headers } => {
                 listener.connect_end(task, *block, *status, headers);
             }

@@ -263,7 +263,8 @@ mod tests {
         tell(ready(&task));
         for _ in 0..2 {
             pass(60_000);
-            tell(Event::ConnectStart { block: 7, headers: HeaderMap::new() });
+            let url = "http://h/a".parse().unwrap();
+            tell(Event::ConnectStart { block: 7, url, headers: HeaderMap::new() });
             tell(Event::FetchStart { block: 7, remaining: Some(500) });
             pass(500);
             tell(Event::FetchProgress { block: 7, increase: 500 });

@@ -21,12 +21,25 @@ pub struct ResponseFacts<'a> {
     pub version: Option<&'a ResourceVersion>,
     /// Whether validators that say nothing are good enough: the user gave a digest or trusts the length.
     pub trusting: bool,
+    /// Whether the user gave a digest: then the file is checked before it gets its name.
+    pub checked: bool,
+    /// Whether it comes from another source (a mirror) than the version does.
+    pub other_source: bool,
 }
 
 impl<'a> ResponseFacts<'a> {
     /// Facts of a response to a plain request.
     pub const fn new(head: &'a ResponseHead) -> Self {
-        Self { head, asked: None, if_range: false, conditional: false, version: None, trusting: false }
+        Self {
+            head,
+            asked: None,
+            if_range: false,
+            conditional: false,
+            version: None,
+            trusting: false,
+            checked: false,
+            other_source: false,
+        }
     }
 }
 
@@ -60,6 +73,10 @@ pub enum ResponseVerdict {
 /// Bytes are put together only if both responses are of one version: an equal strong validator, or an `If-Range` that
 /// the server answered with 206 without contradicting it. Length alone proves nothing, it is only ever a further
 /// check. Content-Range must begin where the request did.
+///
+/// Of two [sources](ResponseFacts::other_source) they are put together only if both tell the same length, and the same
+/// strong entity tag or there is a digest to check the file by. Equal dates of two servers are no proof. If neither has
+/// a strong validator, the user may trust the length here as well.
 pub fn judge_response(facts: &ResponseFacts<'_>) -> ResponseVerdict {
     let judged = match facts.head.status {
         200 | 203 | 206 if is_coded_for_transfer(facts.head) => {
@@ -136,15 +153,10 @@ fn judge_partial(facts: &ResponseFacts<'_>) -> Result<ResponseVerdict> {
         (None, Some(known)) if end > known => return Err(malformed("the range goes beyond the resource")),
         _ => {}
     }
-    if let Some(version) = facts.version {
-        let same = match version.validators.compare(&validators) {
-            VersionMatch::Same => true,
-            VersionMatch::Different => false,
-            VersionMatch::Unknown => facts.if_range || facts.trusting,
-        };
-        if !same {
-            return Ok(ResponseVerdict::Changed(changed_cause(&version.validators, &validators)));
-        }
+    if let Some(version) = facts.version
+        && !is_same(facts, version, &validators, total, facts.if_range || facts.trusting)
+    {
+        return Ok(ResponseVerdict::Changed(changed_cause(&version.validators, &validators)));
     }
     let end = asked.end.map_or(end, |asked| end.min(asked));
     let version = ResourceVersion::new(validators, total.or(known));
@@ -166,18 +178,39 @@ fn judge_whole(facts: &ResponseFacts<'_>) -> Result<ResponseVerdict> {
         if length.zip(version.total).is_some_and(|(length, total)| length != total) {
             return Ok(ResponseVerdict::Changed(ResumeFailedCause::ContentLengthChanged));
         }
-        let same = match version.validators.compare(&validators) {
-            VersionMatch::Same => true,
-            VersionMatch::Different => false,
-            // The whole body in answer to If-Range says "changed", unless the user knows better.
-            VersionMatch::Unknown => facts.trusting,
-        };
-        if !same {
+        // The whole body in answer to If-Range says "changed", unless the user knows better.
+        if !is_same(facts, version, &validators, length, facts.trusting) {
             return Ok(ResponseVerdict::Changed(changed_cause(&version.validators, &validators)));
         }
     }
     let total = length.or(facts.version.and_then(|version| version.total));
     Ok(ResponseVerdict::Body { start: 0, end: length, version: ResourceVersion::new(validators, total) })
+}
+
+/// Whether a response with these validators and this length is of the version. `unsaid`: what to take it for if its
+/// validators do not say.
+fn is_same(
+    facts: &ResponseFacts<'_>,
+    version: &ResourceVersion,
+    validators: &Validators,
+    total: Option<u64>,
+    unsaid: bool,
+) -> bool {
+    if !facts.other_source {
+        return match version.validators.compare(validators) {
+            VersionMatch::Same => true,
+            VersionMatch::Different => false,
+            VersionMatch::Unknown => unsaid,
+        };
+    }
+    let same_tag = match (&version.validators.etag, &validators.etag) {
+        (Some(ours), Some(theirs)) => ours.is_strongly(theirs),
+        _ => false,
+    };
+    let nobody_says = !version.validators.is_strong() && !validators.is_strong();
+    total.is_some()
+        && total == version.total
+        && (same_tag || facts.checked || (facts.trusting && nobody_says))
 }
 
 fn judge_unsatisfied(facts: &ResponseFacts<'_>) -> Result<ResponseVerdict> {

@@ -50,6 +50,9 @@ pub(crate) fn write(task: &DownloadTask) -> String {
     for (name, value) in task.headers().iter().filter(|(name, value)| !is_secret(name, value)) {
         lines.put("header", format_args!("{name} {}", encoded(value.as_bytes())));
     }
+    for mirror in task.mirrors() {
+        lines.put("mirror", encoded(mirror.url().as_str().as_bytes()));
+    }
     lines.put_some("body", task.body().map(|_| "not-kept"));
     lines.put("priority", task.priority());
     lines.put_some("connections", task.connection_count());
@@ -59,6 +62,8 @@ pub(crate) fn write(task: &DownloadTask) -> String {
     lines.put_some("on-exists", task.on_exists().and_then(|value| name_of(&ON_EXISTS, value)));
     lines.put_some("durability", task.durability().and_then(|value| name_of(&DURABILITY, value)));
     lines.put_some("digest", task.digest());
+    lines.put("restart-on-mismatch", task.restart_on_mismatch());
+    lines.put("ignore-server-digest", task.ignore_server_digest());
     lines.put("trust-length", task.trust_length());
     lines.put_some("rate-limit", task.rate_limit());
     lines.put("retries", task.retries());
@@ -109,6 +114,7 @@ fn option(
             let (name, value) = value.split_once(' ')?;
             task.header(HeaderName::from_str(name).ok()?, HeaderValue::from_bytes(&decoded(value)).ok()?)
         }
+        "mirror" => task.mirror(String::from_utf8(decoded(value)).ok()?),
         "priority" => task.priority(value.parse().ok()?),
         "connections" => task.connection_count(value.parse().ok()?),
         "preallocate" => task.preallocate(value.parse().ok()?),
@@ -117,6 +123,8 @@ fn option(
         "on-exists" => task.on_exists(value_of(&ON_EXISTS, value)?),
         "durability" => task.durability(value_of(&DURABILITY, value)?),
         "digest" => task.digest(value.parse().ok()?),
+        "restart-on-mismatch" => task.restart_on_mismatch(value.parse().ok()?),
+        "ignore-server-digest" => task.ignore_server_digest(value.parse().ok()?),
         "trust-length" => task.trust_length(value.parse().ok()?),
         "rate-limit" => task.rate_limit(Some(value.parse().ok()?)),
         "retries" => task.retries(value.parse().ok()?),
@@ -229,7 +237,27 @@ mod tests {
             assert_eq!((read.on_exists(), read.durability()), (task.on_exists(), task.durability()));
             assert_eq!((read.priority(), read.rate_limit()), (task.priority(), task.rate_limit()));
         }
-        assert_eq!(write(&full().build().unwrap()).lines().count(), 22);
+        assert_eq!(write(&full().build().unwrap()).lines().count(), 24);
+    }
+
+    #[test]
+    fn mirrors_are_kept_without_their_secrets() {
+        let task = DownloadTask::builder("http://h/a", Target::file("/a"))
+            .mirror("http://me:hidden@m/a?x=1 2")
+            .mirror("https://n/a")
+            .restart_on_mismatch(true)
+            .ignore_server_digest(true)
+            .build()
+            .unwrap();
+        let text = write(&task);
+        assert!(!text.contains("hidden") && !text.contains("me%3A"), "{text}");
+        let read = again(&task);
+        let urls =
+            |task: &DownloadTask| -> Vec<_> { task.mirrors().iter().map(|m| m.url().clone()).collect() };
+        assert_eq!(urls(&read), urls(&task));
+        assert!(task.needs_credentials() && !read.needs_credentials());
+        assert!(read.restart_on_mismatch() && read.ignore_server_digest());
+        assert_eq!(write(&read), text);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, header};
 use percent_encoding::percent_decode_str;
 use url::Url;
 
+use crate::mirror::{self, Mirror};
 use crate::{Digest, Error, ErrorKind, Result, Target, TaskId, is_secret, redacted};
 
 /// What to do if something that is not this download has the final name.
@@ -119,6 +120,7 @@ struct Options {
     headers: HeaderMap,
     body: Option<Bytes>,
     credentials: Option<Credentials>,
+    mirrors: Vec<Mirror>,
     priority: i32,
     connection_count: Option<NonZeroU32>,
     preallocate: Option<bool>,
@@ -127,6 +129,8 @@ struct Options {
     on_exists: Option<OnExists>,
     durability: Option<Durability>,
     digest: Option<Digest>,
+    restart_on_mismatch: bool,
+    ignore_server_digest: bool,
     trust_length: bool,
     rate_limit: Option<NonZeroU64>,
     retries: u32,
@@ -143,6 +147,7 @@ impl Default for Options {
             headers: HeaderMap::new(),
             body: None,
             credentials: None,
+            mirrors: Vec::new(),
             priority: 0,
             connection_count: None,
             preallocate: None,
@@ -151,6 +156,8 @@ impl Default for Options {
             on_exists: None,
             durability: None,
             digest: None,
+            restart_on_mismatch: false,
+            ignore_server_digest: false,
             trust_length: false,
             rate_limit: None,
             retries: 5,
@@ -241,6 +248,11 @@ impl DownloadTask {
         self.options.credentials.as_ref()
     }
 
+    /// The other places that have the file, in the order in which they are asked.
+    pub fn mirrors(&self) -> &[Mirror] {
+        &self.options.mirrors
+    }
+
     /// Higher starts sooner. It orders waiting tasks and never stops a running one.
     pub fn priority(&self) -> i32 {
         self.options.priority
@@ -279,6 +291,16 @@ impl DownloadTask {
     /// The digest that the file must have.
     pub fn digest(&self) -> Option<&Digest> {
         self.options.digest.as_ref()
+    }
+
+    /// Whether a file that turns out to have the wrong digest is fetched anew, once.
+    pub fn restart_on_mismatch(&self) -> bool {
+        self.options.restart_on_mismatch
+    }
+
+    /// Whether the digests that servers tell are passed over.
+    pub fn ignore_server_digest(&self) -> bool {
+        self.options.ignore_server_digest
     }
 
     /// Whether an equal length is enough to put bytes of two responses together.
@@ -325,6 +347,7 @@ impl DownloadTask {
     /// Whether it can only be started again by someone who brings its secrets along: they are never stored.
     pub fn needs_credentials(&self) -> bool {
         self.options.credentials.is_some()
+            || self.options.mirrors.iter().any(|mirror| mirror.credentials().is_some())
             || self.options.headers.iter().any(|(name, value)| is_secret(name, value))
     }
 }
@@ -445,6 +468,42 @@ impl DownloadTaskBuilder {
         self
     }
 
+    /// Adds another place that has the same file, http or https; may be called repeatedly. Only for GET without a body.
+    ///
+    /// You say by this that all the URLs are of one file. It is no part of the task's identity: id, listing and limits
+    /// per host know the task's own URL only.
+    ///
+    /// **Which is asked.** The task's URL first. If that fails in whatever way but by our own fault (no connection, an
+    /// error status, no answer in time, a broken response), the next one is asked at once; only when all have failed in
+    /// a row does [`retries`](Self::retries) count, and a wait come. What can't get better (404, another length,
+    /// another version) leaves a place out for the rest of the run, with a warning that names it; what can is tried
+    /// again later.
+    ///
+    /// **Whose bytes meet.** The first good answer decides the length and the version, and no file is ever put together
+    /// of two versions: another place's bytes are used only if the length is equal and so is a strong `ETag`, or if the
+    /// task has a [`digest`](Self::digest), which is checked before the file gets its name. (With
+    /// [`trust_length`](Self::trust_length) also if neither has a strong validator.) Equal dates of two servers prove
+    /// nothing, and neither do those digests that servers tell. Where several connections are used, their blocks go
+    /// round all places for which that holds.
+    ///
+    /// So without a digest, and with different `ETag`s, all bytes come from one place. If that is given up in the
+    /// middle, the download starts over from another one, once
+    /// ([`ResumeFailedCause`](crate::ResumeFailedCause) says why); more [`retries`](Self::retries) put that off.
+    ///
+    /// **What it is told.** Headers, but not those that hold secrets, and not the task's credentials: they go to the
+    /// task's own origin. Userinfo in a mirror's URL goes to that mirror's origin only; it is neither shown nor stored,
+    /// so such a task [needs credentials](DownloadTask::needs_credentials) to be started again. A mirror that is there
+    /// already takes the userinfo of one that is added with the same URL.
+    pub fn mirror(mut self, url: impl AsRef<str>) -> Self {
+        match parse_url(url.as_ref()) {
+            Ok((url, credentials)) => Mirror::new(url, credentials).join(&mut self.options().mirrors),
+            Err(error) => {
+                self.error.get_or_insert(error.with_context("which", "a mirror"));
+            }
+        }
+        self
+    }
+
     /// Higher starts sooner; default 0.
     pub fn priority(mut self, priority: i32) -> Self {
         self.options().priority = priority;
@@ -491,6 +550,20 @@ impl DownloadTaskBuilder {
     /// The digest that the file must have before it gets its name.
     pub fn digest(mut self, digest: Digest) -> Self {
         self.options().digest = Some(digest);
+        self
+    }
+
+    /// Whether a file that turns out to have the wrong digest is fetched anew, once and from one place alone, before that
+    /// is an error; default no. If bytes of an earlier run are in it, it is in any case.
+    pub fn restart_on_mismatch(mut self, wanted: bool) -> Self {
+        self.options().restart_on_mismatch = wanted;
+        self
+    }
+
+    /// Whether the digests that servers tell (`Repr-Digest`, `Content-Digest`, `Content-MD5`) are passed over; default
+    /// no. For a server whose digest is wrong. The task's own [`digest`](Self::digest) is checked all the same.
+    pub fn ignore_server_digest(mut self, wanted: bool) -> Self {
+        self.options().ignore_server_digest = wanted;
         self
     }
 
@@ -543,7 +616,7 @@ impl DownloadTaskBuilder {
     ///
     /// # Errors
     /// [`Misuse`](ErrorKind::Misuse), with advice, for a URL that is not http or https, an empty path, a header that
-    /// the engine must set itself, or a name that does not fit the target.
+    /// the engine must set itself, a name that does not fit the target, or a mirror of what is not simply GET.
     pub fn build(self) -> Result<DownloadTask> {
         if let Some(error) = self.error {
             return Err(error);
@@ -554,6 +627,10 @@ impl DownloadTaskBuilder {
             Arc::make_mut(&mut options).credentials = userinfo;
         }
         check_headers(&options.headers)?;
+        if !options.mirrors.is_empty() {
+            mirror::check_request(&options.method, options.body.as_ref())?;
+            Arc::make_mut(&mut options).mirrors.retain(|mirror| *mirror.url() != url);
+        }
         let target = self.target.local()?;
         let target = name_target(target, self.filename, self.filename_from_response)?.absolute()?;
         let id = TaskId::of(&url, &target);
@@ -676,6 +753,36 @@ mod tests {
             let error = file(url).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Misuse, "{url:?}");
             assert!(!format!("{error} {error:?}").contains("s3cret"), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn mirrors_are_options_and_judged_like_the_url() {
+        let task = |mirrors: &[&str]| {
+            let builder = DownloadTask::builder("http://h/a", Target::file("/t"));
+            mirrors.iter().fold(builder, DownloadTaskBuilder::mirror).build()
+        };
+        let plain = task(&[]).unwrap();
+        let full =
+            task(&["http://m/a#x", "http://h/a", "https://me:s3cret@n/a?k=s3cret", "http://m/a"]).unwrap();
+        let urls: Vec<_> = full.mirrors().iter().map(|mirror| mirror.url().as_str()).collect();
+        assert_eq!(urls, ["http://m/a", "https://n/a?k=s3cret"]);
+        assert_eq!((full.id(), &full), (plain.id(), &plain));
+        assert!(!plain.needs_credentials() && full.needs_credentials());
+        assert_eq!(full.mirrors()[1].credentials().map(|c| c.user.as_str()), Some("me"));
+        assert!(!format!("{:?}", full.mirrors()).contains("s3cret"));
+        assert_eq!(full.to_builder().url("http://g/a").build().unwrap().mirrors(), full.mirrors());
+        // What a record does not keep is added to it.
+        let again = task(&["http://m/a"]).unwrap().to_builder().mirror("http://u:p@m/a").build().unwrap();
+        assert_eq!(again.mirrors().len(), 1);
+        assert!(again.needs_credentials());
+        for bad in ["", "m/a", "ftp://m/a", "http://me:s3cret@m:99999/"] {
+            let error = task(&["http://m/a", bad]).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Misuse, "{bad}");
+            assert!(!error.to_string().contains("s3cret"), "{error}");
+        }
+        for builder in [full.to_builder().method(Method::POST), full.to_builder().body("x")] {
+            assert_eq!(builder.build().unwrap_err().kind(), ErrorKind::Misuse);
         }
     }
 

@@ -222,7 +222,7 @@ async fn headers_are_made_before_the_layers_and_listeners_hear_of_the_engines_on
     assert_eq!(place.server.requests()[0].header("x-added"), Some("1"));
     let events: Vec<Event> = events.collect().await;
     let told = events.iter().find_map(|event| match event {
-        Event::ConnectTrialStart { headers } => Some(headers),
+        Event::ConnectTrialStart { headers, .. } => Some(headers),
         _ => None,
     });
     assert!(told.unwrap().contains_key("x-mine") && !told.unwrap().contains_key("x-added"));

@@ -11,7 +11,9 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
-use okdownload_connection::{ConnectRequest, Connected, ConnectionCapability, ConnectionFactory, error};
+use okdownload_connection::{
+    ConnectRequest, Connected, ConnectionCapability, ConnectionFactory, MOST_HEADERS, error,
+};
 use okdownload_types::{Error, ErrorKind, ResponseHead, Result, redacted};
 use tokio::net::TcpStream;
 use url::{Host, Position, Url};
@@ -114,7 +116,9 @@ async fn open(request: &ConnectRequest) -> Result<Sender> {
     let stream = tokio::time::timeout(request.connect_timeout, connecting).await;
     let stream = stream.map_err(|_| error::timed_out())?;
     let stream = stream.map_err(|cause| error::unconnected().with_source(cause))?;
-    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
+    let mut settings = http1::Builder::new();
+    settings.max_headers(MOST_HEADERS);
+    let (sender, connection) = settings.handshake(TokioIo::new(stream)).await.map_err(broken)?;
     // It ends once nobody has the sender or the body any more. How, those two tell.
     drop(tokio::spawn(connection));
     Ok(sender)

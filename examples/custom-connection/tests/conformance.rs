@@ -8,7 +8,8 @@ use okdownload_testkit::suite::connection::Setup;
 use okdownload_types::{Error, ErrorKind, Result};
 
 fn factory(setup: &Setup) -> Result<Arc<dyn ConnectionFactory>> {
-    if setup.ca_pem.is_some() || setup.proxy.is_some() || setup.environment || setup.http2 {
+    let tls = setup.ca_pem.is_some() || setup.client_certificate.is_some() || setup.http2;
+    if tls || setup.proxy.is_some() || setup.environment {
         return Err(Error::new(ErrorKind::Unsupported, "no TLS, no proxy, no HTTP/2"));
     }
     Ok(Arc::new(HyperConnectionFactory::default()))

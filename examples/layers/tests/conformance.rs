@@ -12,6 +12,9 @@ fn factory(setup: &Setup) -> Result<Arc<dyn ConnectionFactory>> {
     if let Some(pem) = &setup.ca_pem {
         inner = inner.root_certificates_pem(pem.as_bytes())?;
     }
+    if let Some((certificate, key)) = &setup.client_certificate {
+        inner = inner.client_certificate(certificate, key)?;
+    }
     if let Some(url) = &setup.proxy {
         inner = inner.proxy(url.as_str())?;
     } else if !setup.environment {

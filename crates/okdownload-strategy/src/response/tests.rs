@@ -161,3 +161,52 @@ fn status_errors_carry_the_wait() {
     assert_eq!(error.retry_after(), Some(std::time::Duration::from_secs(120)));
     assert_eq!(error.status(), Some(503));
 }
+
+/// `bytes 40-99/100` of another source than the one whose 40 bytes are there.
+#[test]
+fn bytes_of_two_sources_need_proof() {
+    let (part, whole) = (("content-range", "bytes 40-99/100"), ("content-length", "100"));
+    let date = ("last-modified", "Sun, 06 Nov 1994 08:49:37 GMT");
+    let now = ("date", "Sun, 06 Nov 1994 09:49:37 GMT");
+    let dated = ResourceVersion::new(head(200, &[date, now]).validators(), Some(100));
+    let v1 = || version("\"v1\"", 100);
+    let no_total = || ResourceVersion::new(v1().validators, None);
+    let other_total = || version("\"v1\"", 101);
+    let (tag, other, weak) = (("etag", "\"v1\""), ("etag", "\"v2\""), ("etag", "W/\"v1\""));
+    for (ours, theirs, plain, checked, trusting) in [
+        (v1(), &[tag][..], "40..100", "40..100", "40..100"),
+        (v1(), &[other], "ResponseEtagChanged", "40..100", "ResponseEtagChanged"),
+        (v1(), &[weak], "ResponseEtagChanged", "40..100", "ResponseEtagChanged"),
+        (v1(), &[], "ResponseEtagChanged", "40..100", "ResponseEtagChanged"),
+        (version("W/\"v1\"", 100), &[weak], "ValidatorMissing", "40..100", "40..100"),
+        (version("W/\"v1\"", 100), &[tag], "ResponseEtagChanged", "40..100", "ResponseEtagChanged"),
+        // Equal dates of two servers are no proof.
+        (dated, &[date, now], "ValidatorMissing", "40..100", "ValidatorMissing"),
+        (other_total(), &[tag], "ContentLengthChanged", "ContentLengthChanged", "ContentLengthChanged"),
+        (no_total(), &[tag], "ValidatorMissing", "ValidatorMissing", "ValidatorMissing"),
+    ] {
+        let answer = head(206, &[theirs, &[part]].concat());
+        for (expected, checked, trusting) in
+            [(plain, false, false), (checked, true, true), (trusting, false, true)]
+        {
+            let mut facts = ResponseFacts::new(&answer);
+            facts.asked = Some(ByteRange::new(40, 100));
+            (facts.version, facts.other_source) = (Some(&ours), true);
+            (facts.checked, facts.trusting) = (checked, trusting);
+            assert_eq!(short(&judge_response(&facts)), expected, "{ours:?} {theirs:?} {checked} {trusting}");
+        }
+    }
+    // A response that does not tell the length, and one that brings all.
+    for (headers, expected) in [
+        (&[("content-range", "bytes 40-99/*"), tag][..], "ValidatorMissing"),
+        (&[whole, tag], "0..100"),
+        (&[whole, other], "ResponseEtagChanged"),
+        (&[tag], "ValidatorMissing"),
+    ] {
+        let answer = head(if headers[0].0 == "content-range" { 206 } else { 200 }, headers);
+        let (mut facts, ours) = (ResponseFacts::new(&answer), v1());
+        facts.asked = Some(ByteRange::new(40, 100));
+        (facts.version, facts.other_source) = (Some(&ours), true);
+        assert_eq!(short(&judge_response(&facts)), expected, "{headers:?}");
+    }
+}

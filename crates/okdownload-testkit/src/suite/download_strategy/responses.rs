@@ -137,6 +137,15 @@ pub fn silence_about_the_version_is_no_consent(strategy: &dyn DownloadStrategy) 
             }
         }
     }
+    // Equal dates of two servers say nothing of the file.
+    let date =
+        [("last-modified", "Sun, 06 Nov 1994 08:49:37 GMT"), ("date", "Sun, 06 Nov 1994 09:49:37 GMT")];
+    let dated = ResourceVersion::new(head(200, &date).validators(), Some(100));
+    let answer = head(206, &[&date[..], &[("content-range", "bytes 40-99/100")]].concat());
+    let mut facts = ResponseFacts::new(&answer);
+    facts.asked = Some(ByteRange::new(40, 100));
+    (facts.version, facts.other_source) = (Some(&dated), true);
+    assert_no_body(strategy, &facts);
     // The whole of it, in answer to If-Range, says that it is not.
     assert_no_body(strategy, &Resume::new().facts(&head(200, &[("content-length", "100")])));
 }
