@@ -20,7 +20,6 @@ use crate::report::Failure;
 #[command(help_template = "{about}\n{usage-heading} {usage}\n\n{all-args}{after-help}")]
 #[command(override_usage = "okdl [OPTIONS] URL... | -i FILE")]
 #[command(after_help = "\
-Progress is kept in ${XDG_STATE_HOME:-~/.local/state}/okdownload/okdl.db.
 Exit status: 0 all files complete, 1 some failed, 2 bad usage, 128+N signal N.")]
 pub(crate) struct Args {
     /// Address of a file, http or https

@@ -161,9 +161,10 @@ impl Hub {
         });
     }
 
-    /// Publishes counters: to the watch each time, as events at most once an interval.
-    pub(crate) fn publish_progress(&self, ledger: &Ledger) {
-        let (now, written) = (Instant::now(), ledger.written());
+    /// Publishes counters: to the watch each time, as events at most once an interval. `written` is what the store was
+    /// told: the ledger may be further by now.
+    pub(crate) fn publish_progress(&self, ledger: &Ledger, written: u64) {
+        let now = Instant::now();
         let (speed, average, due) = {
             let mut pace = lock(&self.pace);
             pace.speed.reach(now.into_std(), written);
@@ -400,7 +401,7 @@ mod tests {
         for _ in 0..100 {
             tokio::time::advance(Duration::from_millis(20)).await;
             ledger.wrote(0, 2000);
-            hub.publish_progress(ledger);
+            hub.publish_progress(ledger, ledger.written());
         }
     }
 
@@ -428,7 +429,7 @@ mod tests {
                 let mut events = hub.subscribe();
                 tokio::time::advance(Duration::from_millis(20)).await;
                 ledger.wrote(0, 2000);
-                hub.publish_progress(&ledger);
+                hub.publish_progress(&ledger, ledger.written());
                 told += taken(&mut events).len();
             }
             assert_eq!(told, expected, "interval of {interval} ms");
@@ -443,7 +444,7 @@ mod tests {
         hub.rest(&ledger);
         tokio::time::advance(Duration::from_secs(1)).await;
         hub.publish_stall(&ledger);
-        hub.publish_progress(&ledger);
+        hub.publish_progress(&ledger, ledger.written());
         assert_eq!((hub.progress().borrow().written, hub.progress().borrow().speed), (300_000, 0));
         hub.begin(&ledger);
         flow(&hub, &ledger).await;

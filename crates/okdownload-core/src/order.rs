@@ -172,7 +172,7 @@ impl Recorder {
                 // 3. The counters are published.
                 Ok(()) => {
                     run.ledger.stored(snapshot);
-                    run.hub.publish_progress(&run.ledger);
+                    run.hub.publish_progress(&run.ledger, snapshot.info.written());
                 }
                 Err(error) => run.ledger.not_stored(error),
             }
