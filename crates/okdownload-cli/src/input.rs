@@ -5,7 +5,7 @@
 //! # comment
 //! https://example.com/a
 //!   out=first.bin
-//! https://example.com/b	https://mirror.example/b
+//! https://example.com/b<TAB>https://mirror.example/b
 //! ```
 
 /// One file of a list.

@@ -86,9 +86,11 @@ async fn figures_of_a_hundred_thousand_tasks() {
         for handle in handles {
             assert!(handle.await.is_completed());
         }
-        println!("{tasks} tasks completed in {:?}", begin.elapsed());
+        let requests = place.server.requests().len() - 1;
+        println!("{tasks} tasks completed in {:?} with {requests} requests", begin.elapsed());
         ok.shutdown().await.unwrap();
         assert_eq!(ends.0.load(Ordering::Relaxed), tasks);
-        assert_eq!(place.server.requests().len(), tasks + 1);
+        // Now and then one is made again, as when the server closes a connection just then.
+        assert!((tasks..tasks + tasks / 1000).contains(&requests), "{requests} requests");
     }
 }
