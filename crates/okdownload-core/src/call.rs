@@ -314,13 +314,14 @@ impl Call<'_> {
             (None, ResponseVerdict::NotModified(_)) => {
                 // The condition named our own record's version, so this is about our own file.
                 if let (Some(rival), Some(location)) = (known.rival.take(), &known.location) {
-                    self.record_completion(location, &rival.file, rival.validators.unwrap_or_default());
+                    let validators = rival.validators.unwrap_or_default();
+                    self.record_completion(location, &rival.file, validators).await?;
                 }
                 return Ok(None);
             }
             (None, _) => self.whole_answer().await?,
         };
-        if self.is_there_already(known, &version)? {
+        if self.is_there_already(known, &version).await? {
             return Ok(None);
         }
         Ok(Some((answer, version)))
@@ -345,7 +346,7 @@ impl Call<'_> {
             self.run.strategy().file_name(&facts)
         };
         let location = self.run.task.target().resolve(&name);
-        if self.settle(known, location).await? || self.is_there_already(known, version)? {
+        if self.settle(known, location).await? || self.is_there_already(known, version).await? {
             return Ok(None);
         }
         Ok(known.location.clone())

@@ -1,6 +1,6 @@
 //! The final name: what stands there already, whose it is, and which name to take instead.
 
-use okdownload_output::{Stat, StatKind};
+use okdownload_output::{OpenMode, Stat, StatKind};
 use okdownload_store::{Change, DownloadStore};
 use okdownload_types::{
     BreakpointInfo, CompletionRecord, Error, ErrorKind, Location, OnExists, ResourceVersion, Result,
@@ -50,7 +50,7 @@ impl Call<'_> {
             Existing::CompleteUnrecorded => {
                 let validators =
                     known.breakpoint.as_ref().map(|info| info.validators.clone()).unwrap_or_default();
-                self.record_completion(&location, &file, validators);
+                self.record_completion(&location, &file, validators).await?;
                 return Ok(true);
             }
             Existing::Replace => known.replace = true,
@@ -112,7 +112,11 @@ impl Call<'_> {
 
     /// Whether the file that has the final name is what the answer brings; then nothing is left to do. If there is one
     /// and it is not, it is an error, or may be replaced.
-    pub(crate) fn is_there_already(&mut self, known: &mut Known, version: &ResourceVersion) -> Result<bool> {
+    pub(crate) async fn is_there_already(
+        &mut self,
+        known: &mut Known,
+        version: &ResourceVersion,
+    ) -> Result<bool> {
         let (Some(rival), Some(location)) = (known.rival.take(), known.location.clone()) else {
             return Ok(false);
         };
@@ -122,7 +126,7 @@ impl Call<'_> {
             .as_ref()
             .is_some_and(|old| old.compare(&version.validators) == VersionMatch::Different);
         if !another && existing::is_same(&rival.file, &version.validators, version.total) {
-            self.record_completion(&location, &rival.file, version.validators.clone());
+            self.record_completion(&location, &rival.file, version.validators.clone()).await?;
             return Ok(true);
         }
         let on_exists = self.process.on_exists(&self.run.task);
@@ -159,13 +163,44 @@ impl Call<'_> {
     }
 
     /// Remembers that a file which is there is this download, whole.
-    pub(crate) fn record_completion(&mut self, location: &Location, file: &Stat, validators: Validators) {
+    ///
+    /// # Errors
+    /// If it can't be made as durable as it is to be.
+    pub(crate) async fn record_completion(
+        &mut self,
+        location: &Location,
+        file: &Stat,
+        validators: Validators,
+    ) -> Result<()> {
+        self.settle_name(location).await?;
         self.figures.length = Some(file.length);
         let task = &self.run.task;
         let mut record = CompletionRecord::new(task.id(), task.url().clone(), location.clone(), file.length);
         record.modified = file.modified.and_then(existing::nanoseconds);
         record.validators = validators;
         self.env.recorder.defer(Change::Complete(record));
+        Ok(())
+    }
+
+    /// Syncs a file that has its final name already: who gave it the name may have died before that was on the disk.
+    async fn settle_name(&mut self, location: &Location) -> Result<()> {
+        let output = self.env.output.capability(location);
+        if !self.is_durable() || !output.resume || output.hides_parts {
+            return Ok(());
+        }
+        match self.env.output.open_part(location, OpenMode::Existing).await {
+            Ok(Some(file)) => {
+                let synced = file.flush_and_sync().await;
+                file.close().await?;
+                synced
+            }
+            Ok(None) => Ok(()),
+            // A file that may not be written to, or a link to one, is good enough to be left as it is.
+            Err(error) => {
+                tracing::debug!(%error, "a finished file cannot be opened to be synced");
+                Ok(())
+            }
+        }
     }
 }
 
