@@ -120,11 +120,19 @@ impl Call<'_> {
     pub(crate) async fn live(&mut self) -> Result<()> {
         let lived = self.live_on().await;
         if lived.is_err()
-            && let Err(error) = self.env.recorder.store().end(self.run.task.id()).await
+            && let Err(error) = self.record_end().await
         {
             self.run.hub.warn(format!("progress could not be recorded: {error}"));
         }
         lived
+    }
+
+    /// Writes what the store holds back of this run. If its part was dropped, that is told first: what is held back claims
+    /// bytes that are gone.
+    async fn record_end(&self) -> Result<()> {
+        let id = self.run.task.id();
+        self.env.recorder.told(id).await?;
+        self.env.recorder.store().end(id).await
     }
 
     async fn live_on(&mut self) -> Result<()> {
