@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use okdownload_types::{BreakpointInfo, FileIdentity};
+use okdownload_types::{BreakpointInfo, Location};
 
 use super::{Crash, SimDisk, Version};
 
@@ -81,10 +81,16 @@ pub fn check_claims(
     if ranges.is_empty() {
         return Ok(());
     }
-    let identity = info.identity.unwrap_or(FileIdentity::new(0, None));
-    let checked = disk
-        .read_part(&info.part, identity, crash, |bytes| check_bytes(info, ranges, bytes, versions, mixed));
-    checked.unwrap_or_else(|| Err(format!("{} is claimed, and not there", info.part)))
+    let Some(identity) = info.identity else { return Err(format!("{} claims bytes of no file", info.part)) };
+    // A completion that is under way has given it its final name already.
+    let names = [&info.part, &info.location];
+    let look = |name: &&Location| disk.read_part(name, identity, Crash::Process, |_| ()).is_some();
+    // A part that was removed is no loss that anybody could mistake for bytes.
+    let Some(_) = names.iter().copied().find(look) else { return Ok(()) };
+    let checked = names.into_iter().find_map(|name| {
+        disk.read_part(name, identity, crash, |bytes| check_bytes(info, ranges, bytes, versions, mixed))
+    });
+    checked.unwrap_or_else(|| Err(format!("{} is claimed, and its name is not on the disk", info.part)))
 }
 
 fn check_bytes(

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use okdownload::store::DownloadStore;
 use okdownload::{Digest, DigestAlgorithm, DownloadTask, Durability, Target, Timeouts};
 use okdownload_store_memory::MemoryStore;
-use okdownload_testkit::sim::{Faults, SimDisk, SimNetwork, SimStore, World};
+use okdownload_testkit::sim::{Accident, Faults, SimDisk, SimNetwork, SimStore, World};
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -55,9 +55,11 @@ pub(crate) fn play(scenario: &Scenario, trace: bool) -> Outcome {
         in_paused_time(stage.store.crash(end.crash));
         checks::after_a_crash(&stage);
         for (task, accident) in &end.accidents {
-            let part = checks::part(*task);
+            // Without times of birth nobody could tell.
+            let unseen = *accident == Accident::Replaced && !scenario.births;
+            let (part, accident) = (checks::part(*task), if unseen { Accident::Removed } else { *accident });
             stage.world.note(format_args!("accident: {part} {accident:?}"));
-            stage.disk.suffer(&part, *accident);
+            stage.disk.suffer(&part, accident);
         }
         checks::spare(&stage);
         if stage.world.failure().is_some() {
