@@ -39,8 +39,9 @@ impl Believed {
 pub fn believed(info: &BreakpointInfo, disk: &SimDisk) -> Believed {
     let found = disk.look(&info.part).filter(|(identity, _)| Some(*identity) == info.identity);
     let Some((_, length)) = found else { return Believed::default() };
-    let same_boot = info.boot == Some(disk.boot());
-    let claims = |block: &okdownload_types::BlockInfo| if same_boot { block.written } else { block.synced };
+    // The next run syncs before it believes what is only *written*, and learns that this can't be done.
+    let counts_written = info.boot == Some(disk.boot()) && !disk.will_fail(&info.part);
+    let claims = |block: &okdownload_types::BlockInfo| if counts_written { block.written } else { block.synced };
     let there = |block| block_range(block, claims(block), length);
     let is_whole = info
         .blocks

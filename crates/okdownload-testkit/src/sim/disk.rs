@@ -99,11 +99,18 @@ impl SimDisk {
         true
     }
 
-    /// The identity of boot and of the file that has this name.
+    /// Which file has this name, and how long it is.
     pub fn look(&self, name: &Location) -> Option<(FileIdentity, u64)> {
         let disk = self.state();
         let inode = &disk.inodes[disk.names.get(name)?];
         Some((inode.identity, inode.now.bytes.len() as u64))
+    }
+
+    /// Whether the next sync of the file of this name fails: the last one did, and who was told of it died before he could
+    /// tell the store.
+    pub fn will_fail(&self, name: &Location) -> bool {
+        let disk = self.state();
+        disk.names.get(name).is_some_and(|inode| disk.inodes[inode].will_fail)
     }
 
     /// The value that stays the same until the power is lost.
