@@ -113,6 +113,11 @@ impl SimDisk {
         disk.names.get(name).is_some_and(|inode| disk.inodes[inode].will_fail)
     }
 
+    /// Whether the next sync of any file fails.
+    pub fn any_will_fail(&self) -> bool {
+        self.state().inodes.values().any(|inode| inode.will_fail)
+    }
+
     /// The value that stays the same until the power is lost.
     pub fn boot(&self) -> String {
         format!("boot {}", self.state().boot)

@@ -68,6 +68,10 @@ pub(crate) fn play(scenario: &Scenario, trace: bool) -> Outcome {
     }
     if stage.world.failure().is_none() {
         stage.network.rest();
+        if stage.disk.any_will_fail() {
+            // One more fault, which comes from before.
+            in_runtime(&stage, Faults::default(), None, false);
+        }
         in_runtime(&stage, Faults::default(), None, true);
     }
     let world = &stage.world;
