@@ -487,11 +487,14 @@ impl Call<'_> {
         }
     }
 
-    /// Ends a run that failed: what is there is recorded and kept; an empty part is not.
+    /// Ends a run that failed: what is there is recorded and kept; an empty part is not, nor one of which a sync failed
+    /// and the store could not be told: it claims more than is known to be there.
     async fn leave<T>(&mut self, transfer: &Transfer, error: Error) -> Result<T> {
-        self.unwatch().await;
+        let told = self.unwatch().await;
         let error = self.with_shortage(error, transfer).await;
-        let closed = if transfer.ledger.written() == 0 || !self.is_resumable(transfer.output) {
+        let ledger = &transfer.ledger;
+        let claims_too_much = !told && ledger.is_void();
+        let closed = if claims_too_much || ledger.written() == 0 || !self.is_resumable(transfer.output) {
             self.drop_claims();
             transfer.stream.abort().await
         } else {
@@ -511,10 +514,13 @@ impl Call<'_> {
         }
     }
 
-    async fn unwatch(&self) {
-        if let Err(error) = self.env.recorder.unwatch(self.run.task.id()).await {
+    /// Returns whether the last counters were told.
+    async fn unwatch(&self) -> bool {
+        let told = self.env.recorder.unwatch(self.run.task.id()).await;
+        if let Err(error) = &told {
             self.run.hub.warn(format!("progress could not be recorded: {error}"));
         }
+        told.is_ok()
     }
 
     fn transfer(

@@ -284,6 +284,11 @@ impl Ledger {
         state.moved = true;
     }
 
+    /// Whether a sync failed.
+    pub(crate) fn is_void(&self) -> bool {
+        self.state().void
+    }
+
     /// How many bytes are written and not synced.
     pub(crate) fn unsynced(&self) -> u64 {
         self.state().blocks.iter().map(|live| live.block.written - live.block.synced).sum()

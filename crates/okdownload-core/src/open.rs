@@ -80,8 +80,10 @@ impl Call<'_> {
             }
         }
         if synced.is_err() {
-            self.env.recorder.commit(vec![Change::Put(info.clone())], CommitLevel::Power).await?;
-            stream.close().await?;
+            let told = self.env.recorder.commit(vec![Change::Put(info.clone())], CommitLevel::Power).await;
+            // A claim whose part is gone does no harm; one whose bytes are not those that were written does.
+            if told.is_ok() { stream.close() } else { stream.abort() }.await?;
+            told?;
         }
         synced
     }
