@@ -41,7 +41,8 @@ pub fn believed(info: &BreakpointInfo, disk: &SimDisk) -> Believed {
     let Some((_, length)) = found else { return Believed::default() };
     // The next run syncs before it believes what is only *written*, and learns that this can't be done.
     let counts_written = info.boot == Some(disk.boot()) && !disk.will_fail(&info.part);
-    let claims = |block: &okdownload_types::BlockInfo| if counts_written { block.written } else { block.synced };
+    let claims =
+        |block: &okdownload_types::BlockInfo| if counts_written { block.written } else { block.synced };
     let there = |block| block_range(block, claims(block), length);
     let is_whole = info
         .blocks

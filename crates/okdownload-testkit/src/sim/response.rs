@@ -18,6 +18,7 @@ pub(super) struct Answer {
     pub(super) head: ResponseHead,
     /// Whether a body comes.
     pub(super) sends: bool,
+    is_lie: bool,
     version: Version,
     /// Which bytes come; beyond the resource, noise.
     body: std::ops::Range<u64>,
@@ -31,7 +32,7 @@ impl Answer {
     /// can't answer just now.
     pub(super) fn goes_on_with(&self, validators: &Validators) -> bool {
         match self.head.status {
-            206 => {
+            206 if !self.is_lie => {
                 let told = self.head.validators();
                 told.etag.is_none() && told.last_modified.is_none()
                     || validators.compare(&told) == VersionMatch::Same
@@ -147,7 +148,7 @@ impl Maker<'_> {
     fn empty(self, version: Version, status: u16) -> Answer {
         let body = 0..0;
         let head = self.head(status);
-        Answer { head, sends: false, version, body, breaks: None, stalls: None }
+        Answer { head, sends: false, is_lie: false, version, body, breaks: None, stalls: None }
     }
 
     fn whole(mut self, version: Version) -> Answer {
@@ -155,7 +156,7 @@ impl Maker<'_> {
             self.set(header::CONTENT_LENGTH, &version.length.to_string());
         }
         let body = 0..version.length;
-        self.send(version, 200, body)
+        self.send(version, 200, body, false)
     }
 
     fn partial(mut self, version: Version, asked: ByteRange, lie: Option<Lie>) -> Answer {
@@ -185,10 +186,10 @@ impl Maker<'_> {
             self.headers.remove(header::LAST_MODIFIED);
         }
         let status = if matches!(lie, Some(Lie::WholeWithRange)) { 200 } else { 206 };
-        self.send(version, status, start..end + beyond)
+        self.send(version, status, start..end + beyond, lie.is_some())
     }
 
-    fn send(self, version: Version, status: u16, body: std::ops::Range<u64>) -> Answer {
+    fn send(self, version: Version, status: u16, body: std::ops::Range<u64>, is_lie: bool) -> Answer {
         let faults = self.world.faults();
         let somewhere = |often| {
             let happens = self.world.chance(often) && !body.is_empty();
@@ -196,7 +197,7 @@ impl Maker<'_> {
         };
         let (breaks, stalls) = (somewhere(faults.cuts), somewhere(faults.stalls));
         let head = self.head(status);
-        Answer { head, sends: true, version, body, breaks, stalls }
+        Answer { head, sends: true, is_lie, version, body, breaks, stalls }
     }
 
     fn head(self, status: u16) -> ResponseHead {
