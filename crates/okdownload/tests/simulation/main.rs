@@ -47,7 +47,10 @@ fn search(first: u64, seeds: u64) -> Option<u64> {
 
 /// What there is to say of a failure: the smallest scenario that still fails, and how to see it again.
 fn report(words: &str) -> String {
-    let (words, scenario) = shrink::shrink(words);
+    let (words, scenario) = match number("SIMULATION_SHRINK") {
+        Some(0) => (words.to_owned(), shrink::scenario(words)),
+        _ => shrink::shrink(words),
+    };
     let Outcome { failure, trace, .. } = play(&scenario, true);
     let tail = &trace[trace.len().saturating_sub(60)..];
     format!(
