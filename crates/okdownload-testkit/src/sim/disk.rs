@@ -106,6 +106,12 @@ impl SimDisk {
         Some((inode.identity, inode.now.bytes.len() as u64))
     }
 
+    /// Whether somebody has the file of this name open, or had when he died.
+    pub fn is_open(&self, name: &Location) -> bool {
+        let disk = self.state();
+        disk.names.get(name).is_some_and(|inode| disk.locked.contains(inode))
+    }
+
     /// Whether the next sync of the file of this name fails: the last one did, and who was told of it died before he could
     /// tell the store.
     pub fn will_fail(&self, name: &Location) -> bool {

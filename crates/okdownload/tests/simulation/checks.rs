@@ -1,8 +1,13 @@
 //! What must hold in every history.
 
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Mutex;
 use std::time::Duration;
 
-use okdownload::{BlockInfo, BreakpointInfo, DownloadTask, EndCause, ErrorKind, Location, TaskEnd};
+use okdownload::{
+    BlockInfo, BreakpointInfo, DownloadTask, EndCause, ErrorKind, FileIdentity, Location, TaskEnd,
+};
 use okdownload_testkit::sim::{Believed, Crash, SimDisk, SimNetwork, World, believed, check_claims};
 
 use crate::play::{Stage, path};
@@ -20,6 +25,33 @@ pub(crate) fn part(task: usize) -> Location {
     Location::Path(format!("{}.okdownload", name(task)).into())
 }
 
+/// How far the claims of a file's blocks were found to be true, by block and by what they claim to survive.
+#[derive(Debug, Default)]
+struct Verified {
+    identity: Option<FileIdentity>,
+    ends: BTreeMap<(u64, bool), u64>,
+}
+
+impl Verified {
+    /// What of these claims has not been looked at yet. What is claimed again after a life is looked at after its end.
+    fn news(&self, info: &BreakpointInfo, power: bool) -> Vec<Range<u64>> {
+        let news = info.blocks.iter().map(|block| {
+            let end = block.start + if power { block.synced } else { block.written };
+            let known = self.ends.get(&(block.start, power)).filter(|_| self.identity == info.identity);
+            known.copied().unwrap_or(block.start).min(end)..end
+        });
+        news.filter(|range| !range.is_empty()).collect()
+    }
+
+    fn learn(&mut self, info: &BreakpointInfo) {
+        let ends = info.blocks.iter().flat_map(|block| {
+            let end = |claimed| block.start + claimed;
+            [((block.start, false), end(block.written)), ((block.start, true), end(block.synced))]
+        });
+        *self = Self { identity: info.identity, ends: ends.collect() };
+    }
+}
+
 /// At every commit: what is about to be claimed as *written* is there for programs, and what is about to be claimed as
 /// *synced* is on the disk, under its name.
 pub(crate) fn claims(
@@ -32,25 +64,25 @@ pub(crate) fn claims(
     let numbers = Stage::numbers(tasks);
     let digests: Vec<bool> = scenario.tasks.iter().map(|plan| plan.digest).collect();
     let (world, network, disk) = (world.clone(), network.clone(), disk.clone());
+    let verified: Mutex<BTreeMap<usize, Verified>> = Mutex::default();
     move |info| {
         let Some(task) = numbers.get(&info.id).copied() else { return };
         let versions = network.versions(&path(task));
-        let is_new = |claims: fn(&BlockInfo) -> u64| -> Vec<_> {
-            let claimed = info.blocks.iter().map(|block| block.start..block.start + claims(block));
-            claimed.filter(|range| !range.is_empty()).collect()
-        };
-        for (ranges, crash) in
-            [(is_new(|block| block.written), Crash::Process), (is_new(|block| block.synced), Crash::Power)]
-        {
-            let checked = check_claims(info, &ranges, &disk, crash, &versions, digests[task]);
+        let mut verified = verified.lock().unwrap();
+        let verified = verified.entry(task).or_default();
+        for (power, crash) in [(false, Crash::Process), (true, Crash::Power)] {
+            let news = verified.news(info, power);
+            let checked = check_claims(info, &news, &disk, crash, &versions, digests[task]);
             if let Err(wrong) = checked {
                 world.fail(|| format!("a claim that would not survive ({crash:?}): {wrong}"));
             }
         }
+        verified.learn(info);
     }
 }
 
-/// At the end of a life, asked for or not: what was written some time ago is recorded.
+/// At the end of a life, asked for or not: what was written some time ago is recorded, and what was written longer ago
+/// is synced, if the file is still open.
 pub(crate) fn at_the_end(stage: &Stage) {
     let Stage { scenario, world, disk, store, .. } = stage;
     let faults = &scenario.faults;
@@ -59,23 +91,40 @@ pub(crate) fn at_the_end(stage: &Stage) {
     }
     let recorded = store.breakpoints();
     let tick = scenario.record_interval * 2 + faults.store_delay * 8 + Duration::from_millis(20);
+    let sync = tick + scenario.sync_interval * 2 + faults.disk_delay * 8;
     for (number, task) in stage.tasks.iter().enumerate() {
         let identity = disk.look(&part(number)).map(|(identity, _)| identity);
         let record = recorded.iter().find(|info| info.id == task.id() && info.identity == identity);
-        let patience = if record.is_some() { tick } else { tick + scenario.remit_delay };
-        let claimed = claimed(record, |block| block.written);
-        let late = |(when, range): &(Duration, std::ops::Range<u64>)| {
-            *when + patience < world.now() && !claimed.covers(range)
-        };
-        if let Some((when, range)) = disk.written(&part(number)).into_iter().find(late) {
-            world.fail(|| {
-                format!("task {number}: {range:?} was written at {when:?}, and is not recorded yet")
-            });
+        let held = if record.is_some() { Duration::ZERO } else { scenario.remit_delay };
+        let same_boot = record.is_some_and(|info| info.boot == Some(disk.boot()));
+        let counts = |block: &BlockInfo| if same_boot { block.written } else { block.synced };
+        check_lateness(stage, number, tick + held, &claimed(record, counts), "recorded");
+        // Whoever pauses leaves the last bytes unsynced.
+        let is_synced =
+            scenario.power && scenario.tasks[number].actions.is_empty() && disk.is_open(&part(number));
+        if is_synced {
+            check_lateness(
+                stage,
+                number,
+                sync + held,
+                &claimed(record, |block| block.synced),
+                "recorded as synced",
+            );
         }
+    }
+    world.note(format_args!("at the end, all was recorded"));
+}
+
+fn check_lateness(stage: &Stage, task: usize, patience: Duration, claimed: &Believed, what: &str) {
+    let late = |(when, range): &(Duration, Range<u64>)| {
+        *when + patience < stage.world.now() && !claimed.covers(range)
+    };
+    if let Some((when, range)) = stage.disk.written(&part(task)).into_iter().find(late) {
+        stage.world.fail(|| format!("task {task}: {range:?} was written at {when:?}, and is not {what} yet"));
     }
 }
 
-fn claimed(record: Option<&BreakpointInfo>, claims: fn(&BlockInfo) -> u64) -> Believed {
+fn claimed(record: Option<&BreakpointInfo>, claims: impl Fn(&BlockInfo) -> u64) -> Believed {
     let blocks = record.into_iter().flat_map(|info| &info.blocks);
     let ranges =
         blocks.map(|block| block.start..block.start + claims(block)).filter(|range| !range.is_empty());
