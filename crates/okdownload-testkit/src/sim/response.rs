@@ -20,8 +20,10 @@ pub(super) struct Answer {
     pub(super) sends: bool,
     is_lie: bool,
     version: Version,
-    /// Which bytes come; beyond the resource, noise.
+    /// Which bytes come.
     body: std::ops::Range<u64>,
+    /// From where on they are noise: what lies beyond what was announced.
+    noise_from: u64,
     /// Where it breaks, or comes to a standstill.
     breaks: Option<u64>,
     stalls: Option<u64>,
@@ -148,7 +150,7 @@ impl Maker<'_> {
     fn empty(self, version: Version, status: u16) -> Answer {
         let body = 0..0;
         let head = self.head(status);
-        Answer { head, sends: false, is_lie: false, version, body, breaks: None, stalls: None }
+        Answer { head, sends: false, is_lie: false, version, body, noise_from: 0, breaks: None, stalls: None }
     }
 
     fn whole(mut self, version: Version) -> Answer {
@@ -156,7 +158,7 @@ impl Maker<'_> {
             self.set(header::CONTENT_LENGTH, &version.length.to_string());
         }
         let body = 0..version.length;
-        self.send(version, 200, body, false)
+        self.send(version, 200, body, 0)
     }
 
     fn partial(mut self, version: Version, asked: ByteRange, lie: Option<Lie>) -> Answer {
@@ -169,7 +171,12 @@ impl Maker<'_> {
             Some(Lie::OtherStart) => start = self.world.below(end),
             Some(Lie::Shorter) => end = start + 1 + self.world.below(end - start),
             Some(Lie::LongerRange) => end = (end + self.world.below(100_000)).min(length),
-            Some(Lie::LongerBody) => beyond = 1 + self.world.below(100_000),
+            Some(Lie::LongerBody) => {
+                beyond = 1 + self.world.below(100_000);
+                if self.world.chance(500) {
+                    end = start + 1 + self.world.below(end - start);
+                }
+            }
             Some(Lie::OtherTotal) => total += 1,
             Some(Lie::WholeWithRange | Lie::NoRange) | None => {}
         }
@@ -186,10 +193,14 @@ impl Maker<'_> {
             self.headers.remove(header::LAST_MODIFIED);
         }
         let status = if matches!(lie, Some(Lie::WholeWithRange)) { 200 } else { 206 };
-        self.send(version, status, start..end + beyond, lie.is_some())
+        let mut answer = self.send(version, status, start..end, beyond);
+        answer.is_lie = lie.is_some();
+        answer
     }
 
-    fn send(self, version: Version, status: u16, body: std::ops::Range<u64>, is_lie: bool) -> Answer {
+    /// Sends these bytes, and some noise behind them.
+    fn send(self, version: Version, status: u16, body: std::ops::Range<u64>, noise: u64) -> Answer {
+        let (noise_from, body) = (body.end, body.start..body.end + noise);
         let faults = self.world.faults();
         let somewhere = |often| {
             let happens = self.world.chance(often) && !body.is_empty();
@@ -197,7 +208,7 @@ impl Maker<'_> {
         };
         let (breaks, stalls) = (somewhere(faults.cuts), somewhere(faults.stalls));
         let head = self.head(status);
-        Answer { head, sends: true, is_lie, version, body, breaks, stalls }
+        Answer { head, sends: true, is_lie: false, version, body, noise_from, breaks, stalls }
     }
 
     fn head(self, status: u16) -> ResponseHead {
@@ -246,7 +257,7 @@ impl Connected for SimConnected {
         if due > Instant::now() {
             tokio::time::sleep_until(due).await;
         }
-        let Answer { body, breaks, stalls, version, .. } = &self.answer;
+        let Answer { body, noise_from, breaks, stalls, version, .. } = &self.answer;
         if stalls.is_some_and(|at| self.position >= at) {
             std::future::pending::<()>().await;
         }
@@ -266,9 +277,8 @@ impl Connected for SimConnected {
         let moment = world.happens(format_args!("chunk {} {from}..{to}", self.path));
         moment.await;
         (self.position, self.due) = (to, None);
-        // What lies beyond the resource is of no version.
-        let chunk = if from < version.length {
-            let length = length.min(version.length - from);
+        let chunk = if from < *noise_from {
+            let length = length.min(noise_from - from);
             self.position = from + length;
             version.content.bytes(from, length)
         } else {

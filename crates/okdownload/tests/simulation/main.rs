@@ -16,7 +16,7 @@ use play::{Outcome, play};
 use scenario::Scenario;
 
 /// How many seeds are tried unless `SIMULATION_SEEDS` says otherwise.
-const SEEDS: u64 = 1000;
+const SEEDS: u64 = 2000;
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|value| value.parse().unwrap())
