@@ -195,6 +195,18 @@ pub(crate) fn completed(stage: &Stage, task: usize) {
     }
 }
 
+/// Once the engine says that it is shut down: whatever completed is recorded, and nothing else is.
+pub(crate) fn shut_down(stage: &Stage, ends: &[TaskEnd]) {
+    let (unfinished, complete) = (stage.store.breakpoints(), stage.store.completions());
+    for (task, _) in ends.iter().enumerate().filter(|(_, end)| end.is_completed()) {
+        let id = stage.tasks[task].id();
+        let is_recorded = complete.iter().any(|record| record.id == id);
+        if !is_recorded || unfinished.iter().any(|info| info.id == id) {
+            stage.world.fail(|| format!("task {task} is complete, and that is recorded: {is_recorded}"));
+        }
+    }
+}
+
 /// After the last life, in which nothing went wrong: every task is complete, or there is a good reason.
 pub(crate) fn in_the_end(stage: &Stage, ends: &[TaskEnd]) {
     let Stage { world, disk, store, .. } = stage;

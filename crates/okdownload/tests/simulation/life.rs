@@ -91,7 +91,8 @@ pub(crate) async fn live(stage: &Stage, is_last: bool) {
     };
     match tokio::time::timeout(LONGEST, ok.shutdown()).await {
         Ok(Err(error)) if is_last => stage.world.fail(|| format!("cannot be shut down: {error}")),
-        Ok(_) => {}
+        Ok(Err(_)) => {}
+        Ok(Ok(())) => checks::shut_down(stage, &ends),
         Err(_) => stage.world.fail(|| "the engine cannot be shut down".to_owned()),
     }
     if is_last {
