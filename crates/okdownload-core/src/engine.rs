@@ -239,9 +239,8 @@ impl OkDownload {
         self.cancel_all();
         self.engine.spawned.close();
         self.engine.spawned.wait().await;
-        if let Some(ticking) = lock(&self.engine.ticking).take() {
-            ticking.abort();
-        }
+        let ticking = lock(&self.engine.ticking).take();
+        self.engine.recorder.between_batches(|| ticking.iter().for_each(AbortHandle::abort)).await;
         let recorded = self.engine.recorder.record().await;
         let closed = self.engine.recorder.store().close().await;
         recorded.and(closed)

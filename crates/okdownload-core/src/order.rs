@@ -133,6 +133,12 @@ impl Recorder {
         self.store.commit(changes, level).await
     }
 
+    /// Does this while no batch is on its way: what was taken out of the queue would be lost with who tells it.
+    pub(crate) async fn between_batches(&self, work: impl FnOnce()) {
+        let _telling = self.telling.lock().await;
+        work();
+    }
+
     /// One tick; shared by all who ask for one while another is on its way. What the store refuses of one task is no
     /// error here: that task's [ledger](Ledger::recorded) says so.
     pub(crate) async fn record(&self) -> Result<()> {
