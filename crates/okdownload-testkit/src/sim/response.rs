@@ -277,13 +277,11 @@ impl Connected for SimConnected {
         let moment = world.happens(format_args!("chunk {} {from}..{to}", self.path));
         moment.await;
         (self.position, self.due) = (to, None);
-        let chunk = if from < *noise_from {
-            let length = length.min(noise_from - from);
-            self.position = from + length;
-            version.content.bytes(from, length)
-        } else {
-            Bytes::from(vec![b'~'; length as usize])
-        };
+        let true_bytes = noise_from.saturating_sub(from).min(length);
+        let mut chunk = version.content.bytes(from, true_bytes);
+        if true_bytes < length {
+            chunk = [&chunk[..], &vec![b'~'; (length - true_bytes) as usize]].concat().into();
+        }
         Ok(Some(chunk))
     }
 }
