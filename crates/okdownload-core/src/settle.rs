@@ -95,7 +95,7 @@ impl Call<'_> {
     async fn has_become_complete(&mut self, known: &mut Known, info: &BreakpointInfo) -> Result<bool> {
         known.completion = self.env.recorder.store().completion(info.id).await?;
         Ok(self.settle(known, info.location.clone()).await?
-            || self.is_there_already(known, &info.version())?)
+            || self.is_there_already(known, &info.version()).await?)
     }
 
     pub(crate) fn may_replace(&self, known: &mut Known, on_exists: OnExists) -> Result<()> {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use okdownload_output::{
-    CommitOptions, Consumer, OpenMode, OutputCapability, OutputStream, OutputStreamFactory, Stat, StatKind,
+    CommitOptions, Consumer, FreeSpace, OpenMode, OutputCapability, OutputStream, OutputStreamFactory, Stat,
+    StatKind,
 };
 use okdownload_types::{Error, ErrorKind, FileIdentity, Location, Result};
 
@@ -78,7 +79,7 @@ impl OutputStreamFactory for SimDisk {
         Ok(Some(Arc::new(stream)))
     }
 
-    async fn free_space(&self, _: &Location) -> Result<Option<u64>> {
+    async fn free_space(&self, _: &Location) -> Result<Option<FreeSpace>> {
         Ok(None)
     }
 
