@@ -146,15 +146,15 @@ async fn a_netrc_file_that_cannot_be_read_is_told_without_its_words() {
 async fn nothing_secret_is_shown_or_kept() {
     for (backend, store) in [("reqwest", "sqlite"), ("isahc", "sled")] {
         let place = Place::new().await;
-        let cookie = |reply: Reply| reply.header("Set-Cookie", "id=s3cret-set-cookie");
+        let cookie = |reply: Reply| reply.header("Set-Cookie", "id=s3cretsetcookie");
         place.server.serve("/file", tagged(&Body::pattern(1, 3 << 20)));
         place.server.script("/file", [Reply::resource().cut_after(300_000)]);
-        place.server.handle("/moved", move |_, _| cookie(Reply::redirect(302, "/file?sig=s3cret-redirect")));
-        place.server.handle("/loop", move |_, _| cookie(Reply::redirect(302, "/loop?s3cret-redirect")));
+        place.server.handle("/moved", move |_, _| cookie(Reply::redirect(302, "/file?sig=s3cretredirect")));
+        place.server.handle("/loop", move |_, _| cookie(Reply::redirect(302, "/loop?s3cretredirect")));
         place.server.handle("/missing", move |_, _| cookie(Reply::status(404)));
         place.server.handle("/bad", |_, _| Reply::ok().content_length("ten"));
-        std::fs::write(place.root().join("home/.netrc"), "default login me password s3cret-netrc").unwrap();
-        let proxy = format!("http://me:s3cret-proxy@{}", place.server.address());
+        std::fs::write(place.root().join("home/.netrc"), "default login me password s3cretnetrc").unwrap();
+        let proxy = format!("http://me:s3cretproxy@{}", place.server.address());
         let store_option = format!("{store}:{}", place.root().join("state").join("db").display());
         let mut run =
             vec!["--json", "--backend", backend, "--store", &store_option, "--proxy", &proxy, "--netrc"];
@@ -162,15 +162,15 @@ async fn nothing_secret_is_shown_or_kept() {
             "--retries",
             "1",
             "--header",
-            "Cookie: s3cret-cookie",
+            "Cookie: s3cretcookie",
             "--header",
-            "X-Api-Key: s3cret-key",
+            "X-Api-Key: s3cretkey",
         ]);
         let target = |path: &str, userinfo: &str| {
-            format!("http://{userinfo}far.example{path}?s3cret-query&token=s3cret-query#s3cret-x")
+            format!("http://{userinfo}far.example{path}?s3cretquery&token=s3cretquery#s3cretx")
         };
         let urls: Vec<_> =
-            [("/moved", ""), ("/loop", "me:s3cret-url@"), ("/missing", ""), ("/bad", "s3cret-url@")]
+            [("/moved", ""), ("/loop", "me:s3creturl@"), ("/missing", ""), ("/bad", "s3creturl@")]
                 .map(|(path, userinfo)| target(path, userinfo))
                 .into();
         run.extend(urls.iter().map(String::as_str));
@@ -180,7 +180,7 @@ async fn nothing_secret_is_shown_or_kept() {
         assert_eq!(ended.err.lines().count(), 3, "{ended:?}");
         assert!(ended.out.contains("\"retry\"") && ended.err.contains("token=…"), "{ended:?}");
         let sent = format!("{:?}", place.server.requests());
-        for secret in ["s3cret-cookie", "s3cret-key", "s3cret-query", &STANDARD.encode("me:s3cret-netrc")] {
+        for secret in ["s3cretcookie", "s3cretkey", "s3cretquery", &STANDARD.encode("me:s3cretnetrc")] {
             assert!(sent.contains(secret), "{secret} was not sent: {sent}");
         }
         assert!(!ended.out.contains("s3cret") && !ended.err.contains("s3cret"), "{ended:?}");
@@ -192,9 +192,9 @@ async fn nothing_secret_is_shown_or_kept() {
 fn assert_state_hides(place: &Place) {
     let paths: Vec<_> = place.elsewhere().into_iter().filter(|path| path.starts_with("state/")).collect();
     assert!(!paths.is_empty());
-    let encoded = ["netrc", "url", "proxy"].map(|what| STANDARD.encode(format!("me:s3cret-{what}")));
-    let words = ["netrc", "url", "proxy", "cookie", "set-cookie", "key", "redirect", "x"];
-    let secrets = words.map(|what| format!("s3cret-{what}")).into_iter().chain(encoded);
+    let encoded = ["netrc", "url", "proxy"].map(|what| STANDARD.encode(format!("me:s3cret{what}")));
+    let words = ["netrc", "url", "proxy", "cookie", "setcookie", "key", "redirect", "x"];
+    let secrets = words.map(|what| format!("s3cret{what}")).into_iter().chain(encoded);
     for secret in secrets {
         for path in &paths {
             let bytes = std::fs::read(place.root().join(path)).unwrap();

@@ -222,14 +222,14 @@ async fn a_server_that_takes_too_long_is_left_and_gone_on_with() {
     let body = Body::pattern(17, 3 * MIB);
     place.server.serve("/a", tagged(&body));
     place.server.script("/a", [Reply::resource().gate_after(2 * MIB, &Gate::new())]);
-    let ended = place.run(["-x", "1", "--deadline", "1", &place.url("/a")]).await;
+    let ended = place.run(["-x", "1", "--deadline", "4", &place.url("/a")]).await;
     assert_eq!(ended.code, Some(1));
     assert!(ended.line().contains("took too long") && ended.line().contains("start it again"), "{ended:?}");
     assert_eq!(place.files(), ["a.okdownload"]);
     place.server.clear_log();
     place.succeed(["-x", "1", "--deadline", "60", "--lowest-speed", "1K", &place.url("/a")]).await;
     place.assert_content("a", &body);
-    assert_eq!(place.server.bytes_sent(), MIB);
+    assert!((MIB..3 * MIB).contains(&place.server.bytes_sent()));
 }
 
 #[tokio::test]

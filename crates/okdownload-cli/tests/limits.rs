@@ -141,6 +141,9 @@ async fn costs(backend: &'static str, limits: &[&str], pause: Option<Duration>) 
     }
     let place = Place::new().await;
     place.server.fallback(|_, nth| Reply::redirect(302, format!("/{}", (nth + 1) % 10_000)));
+    // What ends by itself has all the time that a busy machine needs.
+    let patient = ["--timeout", "30", "--connect-timeout", "30"];
+    let options = [&["-q", "--backend", backend][..], &patient].concat();
     let redirected = cost(&place, &[&options[..], &[&place.url("/0")]].concat()).await;
     tell(backend, "10,000 redirects", &redirected);
     assert_eq!(
@@ -173,12 +176,12 @@ fn tell(backend: &str, name: &str, cost: &Cost) {
 #[tokio::test]
 async fn nothing_endless_costs_memory_or_time() {
     let limits = ["--timeout", "0.4", "--connect-timeout", "0.4", "--retries", "1"];
-    let pause = Some(Duration::from_millis(20));
+    let pause = Some(Duration::from_millis(1));
     let [reqwest, isahc] = BACKENDS.map(|backend| costs(backend, &limits, pause));
     let (reqwest, isahc) = tokio::join!(reqwest, isahc);
     for (name, cost) in reqwest.into_iter().chain(isahc) {
-        assert!(cost.peak < 64 * MIB, "{name}: {} bytes", cost.peak);
-        assert!(cost.time < Duration::from_secs(15), "{name}: {:?}", cost.time);
+        assert!(cost.peak > 0 && cost.peak < 48 * MIB, "{name}: {} bytes", cost.peak);
+        assert!(cost.time < Duration::from_secs(60), "{name}: {:?}", cost.time);
     }
 }
 

@@ -132,6 +132,7 @@ pub(crate) async fn work(run: &Run, transfer: &Transfer, worker: &Worker, first:
         source: next.as_ref().map(|answer| answer.source),
         begun,
         flowing: None,
+        refusals: 0,
         ever_received: false,
         progressed: false,
         slowly: false,
@@ -168,6 +169,8 @@ struct Worked<'a> {
     /// When the try began that is under way.
     begun: Begun,
     ever_received: bool,
+    /// How often in a row it was refused while others got bytes.
+    refusals: u32,
     /// Whether the last response brought something.
     progressed: bool,
     /// Whether what the last response brought came too slowly.
@@ -201,7 +204,10 @@ impl Worked<'_> {
             }
             Scope::Whole => None,
         };
-        let version = Some(self.transfer.version.clone());
+        let mut version = self.transfer.version.clone();
+        // A length that was learnt on the way holds for all answers after it.
+        version.total = version.total.or(self.transfer.ledger.total());
+        let version = Some(version);
         let ask = Ask { range, version, ..Ask::default() };
         // As long as it serves, its connection is used again.
         let spread = self.scope.block().is_some();
@@ -319,6 +325,18 @@ impl Worked<'_> {
         self.flowing = None;
         // First of all: the block's counters are another one's then.
         if self.worker.relieved.is_cancelled() {
+            if let Some(source) = self.source {
+                let (version, block, error) =
+                    (Some(&self.transfer.version), self.scope.number(), &no_answer());
+                self.run.moves_on(&Failure {
+                    source,
+                    block,
+                    error,
+                    version,
+                    progressed: false,
+                    crowded: true,
+                });
+            }
             return Some(WorkEnd::Relieved);
         }
         self.transfer.ledger.forget_unwritten(self.scope.block());
@@ -327,16 +345,19 @@ impl Worked<'_> {
         }
         let others_flow = self.transfer.flowing.load(Ordering::Relaxed) > 0;
         let is_refusal = !self.progressed && others_flow && is_refusal_to_serve(&error);
-        let crowded = is_refusal && !self.ever_received;
+        self.refusals = if is_refusal { self.refusals + 1 } else { 0 };
         let (source, block) = (self.source.take().unwrap_or(MAIN), self.scope.number());
-        let (version, furthest) = (Some(&self.transfer.version), self.transfer.ledger.written());
-        if self.run.moves_on(&Failure { source, block, error: &error, version, furthest, crowded }) {
+        let (version, progressed) = (Some(&self.transfer.version), self.progressed && !self.slowly);
+        let failure = Failure { source, block, error: &error, version, progressed, crowded: is_refusal };
+        if self.run.moves_on(&failure) {
             return self.again();
         }
-        if crowded {
+        // One that was served before is worth a few tries.
+        if is_refusal && (!self.ever_received || self.refusals > A_FEW) {
             return Some(WorkEnd::NotServed(error));
         }
-        let tried = Tried { begun: self.begun, reached: furthest, slowly: self.slowly };
+        let reached = self.transfer.ledger.written();
+        let tried = Tried { begun: self.begun, reached, slowly: self.slowly };
         let waited = tokio::select! {
             biased;
             () = self.transfer.halt.cancelled() => return Some(WorkEnd::Halted),
@@ -345,8 +366,8 @@ impl Worked<'_> {
         match waited {
             Ok(()) => self.again(),
             Err(error) if error.kind() == ErrorKind::Canceled => Some(WorkEnd::Halted),
-            // One that was served before is worth a few tries; the others need neither end with it nor pay for them.
-            Err(error) if is_refusal => {
+            // The others need neither end with it nor pay for its tries.
+            Err(error) if is_refusal || (self.slowly && others_flow) => {
                 self.run.forgive();
                 Some(WorkEnd::NotServed(error))
             }
@@ -361,6 +382,9 @@ impl Worked<'_> {
         if self.transfer.spliceable { None } else { Some(WorkEnd::Again) }
     }
 }
+
+/// How often a connection that was served before may be refused in a row.
+const A_FEW: u32 = 3;
 
 /// Whether a server says by this, in one form or another, that it wants fewer connections.
 fn is_refusal_to_serve(error: &Error) -> bool {
@@ -501,6 +525,10 @@ fn ended(transfer: &Transfer, scope: Scope, position: u64, end: Option<u64>) -> 
 
 fn no_ranges() -> Error {
     Error::new(ErrorKind::Protocol, "the server sends only the whole file")
+}
+
+fn no_answer() -> Error {
+    Error::new(ErrorKind::Timeout, "no answer came while others were served").temporary()
 }
 
 fn ended_early() -> Error {

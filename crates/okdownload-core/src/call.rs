@@ -381,7 +381,8 @@ impl Call<'_> {
                 }
                 Ok(answer) => return Ok(Ok(answer)),
             };
-            let failure = Failure { source, block: 0, error: &error, version, furthest: 0, crowded: false };
+            let failure =
+                Failure { source, block: 0, error: &error, version, progressed: false, crowded: false };
             if run.moves_on(&failure) {
                 continue;
             }

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use okdownload_monitor::Event;
-use okdownload_types::{Error, ErrorKind, ResourceVersion, Result, ResumeFailedCause, redacted};
+use okdownload_types::{Error, ErrorKind, ResourceVersion, Result, ResumeFailedCause, Validators, redacted};
 use tokio::time::Instant;
 
 use crate::request::Ask;
@@ -20,10 +20,23 @@ pub(crate) struct Failure<'a> {
     pub(crate) error: &'a Error,
     /// The version that it had to fit.
     pub(crate) version: Option<&'a ResourceVersion>,
-    /// How many bytes of the resource were reached.
-    pub(crate) furthest: u64,
+    /// Whether it brought bytes before, and not too slowly.
+    pub(crate) progressed: bool,
     /// Whether the source only wants fewer connections.
     pub(crate) crowded: bool,
+}
+
+/// A date that is not strong may be another source's, and say nothing to this one.
+fn without_weak_date(mut condition: Validators) -> Validators {
+    if !condition.last_modified_is_strong {
+        condition.last_modified = None;
+    }
+    condition
+}
+
+/// Whether no source has anything to do with it.
+fn is_ours(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Canceled | ErrorKind::NetworkPolicy | ErrorKind::Misuse)
 }
 
 impl Run {
@@ -48,6 +61,7 @@ impl Run {
         let other_source = ask.version.is_some() && !self.sources().is_home(source);
         // A completion record does not tell its source either, and 304 tells no length.
         let condition = ask.condition.clone().filter(|_| source == crate::sources::MAIN);
+        let condition = condition.map(without_weak_date);
         Ask { other_source, condition, ..ask.clone() }
     }
 
@@ -72,14 +86,14 @@ impl Run {
     /// Whether another source can be asked at once. That costs no retry: there are only so many.
     pub(crate) fn moves_on(&self, failure: &Failure<'_>) -> bool {
         let error = failure.error;
-        let ours = matches!(error.kind(), ErrorKind::Canceled | ErrorKind::NetworkPolicy | ErrorKind::Misuse);
         let mut sources = self.sources();
-        if sources.count() == 1 || ours {
+        if sources.count() == 1 || is_ours(error) {
             return false;
         }
         let lasting = !error.is_temporary() && !failure.crowded;
         let reach = self.reach(failure.version);
-        let failed = sources.failed(failure.source, error, lasting, failure.furthest, reach, Instant::now());
+        let failed =
+            sources.failed(failure.source, error, lasting, failure.progressed, reach, Instant::now());
         let url = redacted(&sources.url(failure.source));
         drop(sources);
         if failed.left_out {
@@ -95,8 +109,7 @@ impl Run {
 
     /// The error that says whether to wait and ask again, where all sources have failed.
     pub(crate) fn decisive(&self, error: Error, version: Option<&ResourceVersion>) -> Error {
-        let ours = matches!(error.kind(), ErrorKind::Canceled | ErrorKind::NetworkPolicy | ErrorKind::Misuse);
-        if ours {
+        if is_ours(&error) {
             return error;
         }
         self.sources().decisive(self.reach(version)).unwrap_or(error)
@@ -112,7 +125,7 @@ impl Run {
         error: Error,
         version: Option<&ResourceVersion>,
     ) -> Result<ResumeFailedCause> {
-        if self.stop.is_cancelled() || self.restarted.load(Ordering::Relaxed) {
+        if is_ours(&error) || self.stop.is_cancelled() || self.restarted.load(Ordering::Relaxed) {
             return Err(error);
         }
         let cause = self.sources().abandon(self.reach(version));

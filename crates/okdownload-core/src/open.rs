@@ -192,6 +192,7 @@ impl Call<'_> {
     /// engine, until the space is allocated or the transfer is over.
     pub(crate) async fn make_room(&mut self, transfer: &mut Transfer, location: &Location) -> Result<()> {
         let Some(total) = transfer.version.total.filter(|total| *total > PROBE) else { return Ok(()) };
+        let _turn = self.run.or_stop(self.env.space.turn.lock()).await?;
         let allocated = transfer.stream.allocated().await?;
         if let Some(free) = self.run.or_stop(self.env.output.free_space(location)).await?? {
             let need = Need { total, allocated, ledger: transfer.ledger.clone() };

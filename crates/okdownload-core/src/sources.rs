@@ -39,8 +39,6 @@ pub(crate) struct Sources {
     spreads: bool,
     /// Who got a block last.
     last: usize,
-    /// How far the run ever was when something failed; more is progress.
-    furthest: u64,
 }
 
 #[derive(Debug)]
@@ -83,14 +81,14 @@ impl Source {
         Self { url, place, standing: Standing::Fit, failed: false, trouble: None, used: false }
     }
 
-    /// When it wants to be asked again, if it said so.
-    fn not_before(&self) -> Option<Instant> {
-        let (at, error) = self.trouble.as_ref()?;
-        at.checked_add(error.retry_after()?)
+    /// How much longer it wants to be left alone.
+    fn rest(&self, now: Instant) -> Duration {
+        let wait = self.trouble.as_ref().and_then(|(at, error)| Some((*at, error.retry_after()?)));
+        wait.map_or(Duration::ZERO, |(at, wait)| wait.saturating_sub(now.saturating_duration_since(at)))
     }
 
     fn is_due(&self, now: Instant) -> bool {
-        self.not_before().is_none_or(|moment| moment <= now)
+        self.rest(now).is_zero()
     }
 
     fn is_paused(&self, now: Instant) -> bool {
@@ -102,7 +100,7 @@ impl Sources {
     pub(crate) fn new(task: &DownloadTask) -> Self {
         let mirrors = task.mirrors().iter().map(|mirror| Source::new(mirror.url()));
         let list = std::iter::once(Source::new(task.url())).chain(mirrors).collect();
-        Self { list, home: None, spreads: true, last: MAIN, furthest: 0 }
+        Self { list, home: None, spreads: true, last: MAIN }
     }
 
     pub(crate) fn count(&self) -> usize {
@@ -164,7 +162,7 @@ impl Sources {
             .eligible(reach)
             .find(|source| !self.list[*source].failed && self.list[*source].is_due(now))
             // All have failed or want to be left alone: then whoever wants so for the shortest time.
-            .or_else(|| self.eligible(reach).min_by_key(|source| self.list[*source].not_before()));
+            .or_else(|| self.eligible(reach).min_by_key(|source| self.list[*source].rest(now)));
         asked.unwrap_or(self.home.unwrap_or(MAIN))
     }
 
@@ -185,18 +183,18 @@ impl Sources {
         }
     }
 
-    /// A request to it failed; `lasting` if it will not get better. `furthest` is how many bytes are there.
+    /// A request to it failed; `lasting` if it will not get better, `progressed` if it brought something before. What
+    /// others bring meanwhile begins no new round: two that refuse would be asked in turn without end.
     pub(crate) fn failed(
         &mut self,
         source: usize,
         error: &Error,
         lasting: bool,
-        furthest: u64,
+        progressed: bool,
         reach: Reach,
         now: Instant,
     ) -> Failed {
-        if furthest > self.furthest {
-            self.furthest = furthest;
+        if progressed {
             self.new_round();
         }
         let state = &mut self.list[source];

@@ -12,6 +12,9 @@ use crate::sync::lock;
 #[derive(Debug, Default)]
 pub(crate) struct Space {
     claims: Mutex<Claims>,
+    /// Held from the look at what is free until what was allocated is not among the promises any more: it would be
+    /// counted twice in between.
+    pub(crate) turn: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug, Default)]

@@ -220,6 +220,7 @@ impl<'a> Crew<'a> {
                 self.connections = self.working.len().max(1);
             }
             // Silence is a refusal as well. The block is no longer this one's to be released.
+            WorkEnd::Relieved if self.run.sources().count() > 1 => {}
             WorkEnd::Relieved => self.connections = self.working.len().max(1),
             WorkEnd::Whole(answer) => {
                 self.release(scope);

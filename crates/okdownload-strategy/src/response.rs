@@ -105,20 +105,11 @@ pub fn judge_response(facts: &ResponseFacts<'_>) -> ResponseVerdict {
 }
 
 /// Whether the body is in a coding that nobody undoes: of all, chunks alone come unasked (RFC 9112 §7), and they are taken
-/// apart where they arrive. `identity` was the name of none.
+/// apart where they arrive.
 fn is_coded_for_transfer(head: &ResponseHead) -> bool {
-    let values = head.headers.get_all(http::header::TRANSFER_ENCODING).iter();
-    let codings =
-        values.flat_map(|value| value.as_bytes().split(|byte| *byte == b',')).map(<[u8]>::trim_ascii);
-    let codings = codings.filter(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity"));
-    let mut chunked = false;
-    for coding in codings {
-        if chunked || !coding.eq_ignore_ascii_case(b"chunked") {
-            return true;
-        }
-        chunked = true;
-    }
-    false
+    let mut codings = head.transfer_codings();
+    let is_chunked = |coding: &[u8]| coding.eq_ignore_ascii_case(b"chunked");
+    codings.next().is_some_and(|first| !is_chunked(first)) || codings.next().is_some()
 }
 
 fn is_inside(facts: &ResponseFacts<'_>) -> bool {

@@ -117,7 +117,7 @@ pub struct BreakpointInfo {
     pub blocks: Vec<BlockInfo>,
 }
 
-/// Hides the query values of the URL.
+/// Hides the query values of the URL, and the options, which may have more of them.
 impl fmt::Debug for BreakpointInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BreakpointInfo")
@@ -130,7 +130,7 @@ impl fmt::Debug for BreakpointInfo {
             .field("total", &self.total)
             .field("boot", &self.boot)
             .field("needs_credentials", &self.needs_credentials)
-            .field("options", &self.options)
+            .field("options", &self.options.as_ref().map(|_| "…"))
             .field("blocks", &self.blocks)
             .finish()
     }

@@ -48,14 +48,24 @@ impl ResponseHead {
         self.headers.get(name)?.to_str().ok()
     }
 
+    /// The codings that `Transfer-Encoding` names, in their order (RFC 9112 §6.1), but for `identity`, which was the name
+    /// of none.
+    pub fn transfer_codings(&self) -> impl Iterator<Item = &[u8]> {
+        let values = self.headers.get_all(header::TRANSFER_ENCODING).iter();
+        let codings = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+        let codings = codings.map(<[u8]>::trim_ascii);
+        codings.filter(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity"))
+    }
+
     /// `Content-Length` (RFC 9110 §8.6). Repeated equal values count once, different ones are an error. Beside a
-    /// `Transfer-Encoding`, which says itself where the body ends, it does not count (RFC 9112 §6.3).
+    /// [transfer coding](Self::transfer_codings), which says itself where the body ends, it does not count (RFC 9112
+    /// §6.3).
     ///
     /// # Errors
     /// [`Protocol`](ErrorKind::Protocol) if the values are no number of 63 bits, or contradict each other.
     pub fn content_length(&self) -> Result<Option<u64>> {
         let mut length = None;
-        if self.headers.contains_key(header::TRANSFER_ENCODING) {
+        if self.transfer_codings().next().is_some() {
             return Ok(length);
         }
         for value in self.headers.get_all(header::CONTENT_LENGTH) {

@@ -47,6 +47,9 @@ fn head(status: u16, headers: &[(&'static str, String)]) -> ResponseHead {
     ResponseHead::new("http://h/a".parse().unwrap(), status, Version::HTTP_11, map)
 }
 
+/// The longest that a file may be.
+const LONGEST: u64 = i64::MAX as u64;
+
 proptest! {
     #![proptest_config(tried(8_000))]
 
@@ -69,10 +72,9 @@ proptest! {
     }
 
     #[test]
-    fn sound_content_ranges_are_read(start in any::<u64>(), length in 1..=u64::MAX, beyond in any::<u64>()) {
-        let end = start.saturating_add(length);
-        prop_assume!(end > start);
-        let total = end.saturating_add(beyond);
+    fn sound_content_ranges_are_read(start in 0..LONGEST, length in 1..=LONGEST, beyond in 0..=LONGEST) {
+        let end = start.saturating_add(length).min(LONGEST);
+        let total = end.saturating_add(beyond).min(LONGEST);
         let read = ContentRange::parse(&format!("bytes {start}-{}/{total}", end - 1));
         assert_eq!(read, Some(ContentRange::Bytes { start, end, total: Some(total) }));
     }

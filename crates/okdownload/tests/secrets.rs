@@ -19,17 +19,18 @@ use okdownload::prelude::*;
 use okdownload_testkit::server::{Body, Reply};
 
 /// What a query has in it: the store must keep that, to go on with the download; nobody else may see it.
-const QUERY: &str = "s3cret-query";
+const QUERY: &str = "s3cretquery";
 /// What nobody may see.
-const HIDDEN: [&str; 8] = [
-    "s3cret-password",
-    "s3cret-authorization",
-    "s3cret-proxy",
-    "s3cret-cookie",
-    "s3cret-key",
-    "s3cret-set-cookie",
-    "s3cret-redirect",
-    "s3cret-fragment",
+const HIDDEN: [&str; 9] = [
+    "s3cretmirror",
+    "s3cretpassword",
+    "s3cretauthorization",
+    "s3cretproxy",
+    "s3cretcookie",
+    "s3cretkey",
+    "s3cretsetcookie",
+    "s3cretredirect",
+    "s3cretfragment",
 ];
 
 /// Keeps what is logged.
@@ -60,23 +61,23 @@ fn backends() -> Vec<Arc<dyn ConnectionFactory>> {
 fn serve(place: &Place) -> Vec<(&'static str, EndCause)> {
     let server = &place.server;
     let body = Body::pattern(1, 3 * MIB);
-    let cookie = |reply: Reply| reply.header("Set-Cookie", "id=s3cret-set-cookie");
+    let cookie = |reply: Reply| reply.header("Set-Cookie", "id=s3cretsetcookie");
     let redirect = move |status, to: &str| cookie(Reply::redirect(status, to));
     server.serve("/file", tagged(body));
     let busy = cookie(Reply::status(503).header("Retry-After", "0"));
     server.script("/file", [busy, Reply::resource().cut_after(300_000)]);
     let paths: [(&str, Reply, EndCause); 9] = [
-        ("/moved", redirect(302, "/file?sig=s3cret-redirect#s3cret-fragment"), EndCause::Completed),
-        ("/loop", redirect(302, "/loop?sig=s3cret-redirect&s3cret-redirect"), EndCause::Error),
+        ("/moved", redirect(302, "/file?sig=s3cretredirect#s3cretfragment"), EndCause::Completed),
+        ("/loop", redirect(302, "/loop?sig=s3cretredirect&s3cretredirect"), EndCause::Error),
         (
             "/refused",
-            redirect(302, "http://me:s3cret-redirect@127.0.0.1:9/?sig=s3cret-redirect"),
+            redirect(302, "http://me:s3cretredirect@127.0.0.1:9/?sig=s3cretredirect"),
             EndCause::Error,
         ),
-        ("/other", redirect(302, "ftp://me:s3cret-redirect@h/?sig=s3cret-redirect"), EndCause::Error),
-        ("/nonsense", redirect(302, "http://[s3cret-redirect"), EndCause::Error),
+        ("/other", redirect(302, "ftp://me:s3cretredirect@h/?sig=s3cretredirect"), EndCause::Error),
+        ("/nonsense", redirect(302, "http://[s3cretredirect"), EndCause::Error),
         ("/missing", cookie(Reply::status(404)), EndCause::Error),
-        ("/malformed", Reply::raw("HTTP/1.1 200 OK\r\nno colon s3cret-set-cookie\r\n\r\n"), EndCause::Error),
+        ("/malformed", Reply::raw("HTTP/1.1 200 OK\r\nno colon s3cretsetcookie\r\n\r\n"), EndCause::Error),
         ("/length", cookie(Reply::ok().content_length("ten")), EndCause::Error),
         ("/range", cookie(Reply::status(206).header("Content-Range", "bytes 7-8/9")), EndCause::Error),
     ];
@@ -129,25 +130,27 @@ async fn secrets_stay_where_they_are() {
 }
 
 fn task(place: &Place, path: &str) -> DownloadTask {
-    let mut key = HeaderValue::from_static("s3cret-key");
+    let mut key = HeaderValue::from_static("s3cretkey");
     key.set_sensitive(true);
     let mut url = place.server.url(&format!("{path}?token={QUERY}&{QUERY}"));
     url.set_username("me").unwrap();
-    url.set_password(Some("s3cret-password")).unwrap();
-    url.set_fragment(Some("s3cret-fragment"));
+    url.set_password(Some("s3cretpassword")).unwrap();
+    url.set_fragment(Some("s3cretfragment"));
     let builder = DownloadTask::builder(url, Target::file(place.path(&path[1..])))
         .header("x-api-key", key)
-        .header("cookie", "id=s3cret-cookie")
-        .header("proxy-authorization", "Basic s3cret-proxy")
+        .header("cookie", "id=s3cretcookie")
+        .header("proxy-authorization", "Basic s3cretproxy")
+        // Nobody is there.
+        .mirror(format!("http://me:s3cretmirror@127.0.0.1:9/a?token={QUERY}"))
         .retries(1);
     let builder =
-        if path == "/missing" { builder.header("authorization", "s3cret-authorization") } else { builder };
+        if path == "/missing" { builder.header("authorization", "s3cretauthorization") } else { builder };
     builder.build().unwrap()
 }
 
 /// The secrets as such, and as they are sent.
 fn hidden() -> Vec<String> {
-    let basic = STANDARD.encode("me:s3cret-password");
+    let basic = STANDARD.encode("me:s3cretpassword");
     HIDDEN.into_iter().map(str::to_owned).chain([basic]).collect()
 }
 
@@ -155,10 +158,11 @@ fn hidden() -> Vec<String> {
 fn assert_sent(place: &Place) {
     let requests = place.server.requests();
     let sent = requests.iter().map(|request| format!("{request:?}")).collect::<String>();
-    for secret in
-        hidden().iter().filter(|secret| !secret.ends_with("fragment") && !secret.ends_with("password"))
+    for secret in hidden()
+        .iter()
+        .filter(|secret| !["fragment", "password", "mirror"].iter().any(|end| secret.ends_with(end)))
     {
-        let by_server = secret.ends_with("set-cookie") || secret.ends_with("redirect");
+        let by_server = secret.ends_with("setcookie") || secret.ends_with("redirect");
         assert!(by_server || sent.contains(secret.as_str()), "{secret} was not sent: {sent}");
     }
 }

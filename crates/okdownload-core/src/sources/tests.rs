@@ -17,7 +17,7 @@ fn asking(seconds: u64) -> Error {
 
 /// Fails a source without progress; returns whether another one can be asked at once.
 fn fail(sources: &mut Sources, source: usize, error: &Error, reach: Reach, now: Instant) -> bool {
-    sources.failed(source, error, !error.is_temporary(), 0, reach, now).another
+    sources.failed(source, error, !error.is_temporary(), false, reach, now).another
 }
 
 #[test]
@@ -41,19 +41,19 @@ fn progress_begins_a_new_round() {
     let (mut sources, now) = (sources(2), Instant::now());
     assert!(fail(&mut sources, 0, &temporary(), Reach::Proven, now));
     assert!(!fail(&mut sources, 1, &temporary(), Reach::Proven, now));
-    assert!(sources.failed(1, &temporary(), false, 1, Reach::Proven, now).another);
+    assert!(sources.failed(1, &temporary(), false, true, Reach::Proven, now).another);
     // The same place is no progress.
-    assert!(!sources.failed(0, &temporary(), false, 1, Reach::Proven, now).another);
+    assert!(!sources.failed(0, &temporary(), false, false, Reach::Proven, now).another);
 }
 
 #[test]
 fn who_is_left_out_stays_out() {
     let (mut sources, now) = (sources(3), Instant::now());
     let gone = Error::new(ErrorKind::Status, "404");
-    let failed = sources.failed(0, &gone, true, 0, Reach::Any, now);
+    let failed = sources.failed(0, &gone, true, false, Reach::Any, now);
     assert_eq!(failed, Failed { left_out: true, another: true });
     // Another of its connections finds out as well.
-    assert!(!sources.failed(0, &gone, true, 0, Reach::Any, now).left_out);
+    assert!(!sources.failed(0, &gone, true, false, Reach::Any, now).left_out);
     sources.new_round();
     sources.new_version();
     assert_eq!(sources.pick(Reach::Any, false, now), 1);
@@ -129,7 +129,7 @@ fn only_what_others_can_do_is_spared() {
     let mut sources = sources(2);
     sources.answered(0, true);
     assert!(sources.can_spare(1, Reach::Proven) && !sources.can_spare(0, Reach::Proven));
-    sources.failed(0, &Error::new(ErrorKind::Status, "404"), true, 0, Reach::Proven, Instant::now());
+    sources.failed(0, &Error::new(ErrorKind::Status, "404"), true, false, Reach::Proven, Instant::now());
     assert!(!sources.can_spare(1, Reach::Proven));
 }
 
@@ -157,12 +157,12 @@ fn what_cannot_be_compared_is_left_for_the_end() {
         sources.answered(0, true);
         for (source, cause) in strangers {
             sources.strange(*source, *cause);
-            let failed = sources.failed(*source, &temporary().permanent(), true, 0, reach, now);
+            let failed = sources.failed(*source, &temporary().permanent(), true, false, reach, now);
             assert!(failed.left_out);
-            assert!(!sources.failed(*source, &temporary().permanent(), true, 0, reach, now).left_out);
+            assert!(!sources.failed(*source, &temporary().permanent(), true, false, reach, now).left_out);
         }
         for source in gone {
-            sources.failed(*source, &Error::new(ErrorKind::Status, "404"), true, 0, reach, now);
+            sources.failed(*source, &Error::new(ErrorKind::Status, "404"), true, false, reach, now);
         }
         let cause = sources.abandon(reach);
         assert_eq!(cause, expected.map(|(cause, _)| cause), "{strangers:?} {reach:?} {gone:?}");

@@ -99,6 +99,12 @@ fn codings() -> Vec<Case> {
         let head = format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: {coding}\r\n\r\n{body}");
         case(format!("Transfer-Encoding: {coding}")).always(Reply::raw(head)).has(v1(abc()))
     };
+    // A name of no coding beside a length: the body is as long as that, however the connection ends.
+    let cut = |coding: &str| {
+        let reply = Reply::resource().header("Transfer-Encoding", coding).cut_after(HALF);
+        case(format!("Transfer-Encoding: {coding}, and a Content-Length that is not reached"))
+            .answers([reply])
+    };
     let refused = || fails(ErrorKind::Protocol, "").requests_within(1..=2);
     let none = || whole(abc()).requests(1);
     const CHUNKS: &str = "a\r\nabcdefghij\r\n0\r\n\r\n";
@@ -111,5 +117,7 @@ fn codings() -> Vec<Case> {
         row("identity", "abcdefghij").then(none()),
         row("xchunked", CHUNKS).then(refused()),
         row("", "abcdefghij").then(none()),
+        cut("identity").then(whole(small()).requests(2)),
+        cut("").then(whole(small()).requests(2)),
     ]
 }

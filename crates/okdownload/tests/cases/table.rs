@@ -16,7 +16,7 @@ pub(crate) const HALF: u64 = SMALL / 2;
 /// A file that several connections bring: the first MiB by the probe, the rest in blocks.
 pub(crate) const BIG: u64 = 3 * MIB / 2;
 /// A limit for what never comes; all others are far longer than anything takes.
-pub(crate) const SHORT: std::time::Duration = std::time::Duration::from_millis(500);
+pub(crate) const SHORT: std::time::Duration = std::time::Duration::from_secs(2);
 
 type Setup = Box<dyn FnOnce(&Stage) + Send>;
 type Options = Box<dyn FnOnce(DownloadTaskBuilder) -> DownloadTaskBuilder + Send>;
