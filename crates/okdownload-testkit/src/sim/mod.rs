@@ -7,7 +7,7 @@
 //! - [`SimDisk`] keeps what was synced apart from what was only written, for bytes and for names.
 //! - [`SimStore`] keeps the log of what was committed over a store of the caller's.
 //!
-//! At the [World::end_at]'s event the process dies: from then on no call into the world returns. Whoever drives the
+//! At an event that [`World::begin`] is given the process dies: from then on no call into the world returns. Whoever drives the
 //! simulation drops its runtime, lets the disk and the store [`crash`](SimDisk::crash), and starts anew.
 
 mod claims;
