@@ -34,6 +34,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "URL", help_heading = "What and where")]
     pub(crate) mirror: Vec<String>,
 
+    /// Complete a file whatever the server says that its digest is
+    #[arg(long, hide = true)]
+    pub(crate) ignore_server_digest: bool,
+
     /// Put files into DIR, or s3://BUCKET/DIR [default: .]
     #[arg(short, long, value_name = "DIR", help_heading = "What and where")]
     pub(crate) dir: Option<PathBuf>,

@@ -44,6 +44,7 @@ struct Options {
     headers: HeaderMap,
     user: Option<Credentials>,
     netrc: Option<Netrc>,
+    ignore_server_digest: bool,
     digest: Option<Digest>,
     retries: u32,
     timeouts: Timeouts,
@@ -206,6 +207,7 @@ impl Options {
             durability: args.durability.0,
             headers: headers(args)?,
             user: args.user.as_deref().map(user).transpose()?,
+            ignore_server_digest: args.ignore_server_digest,
             netrc: args.netrc.as_ref().map(|path| netrc(path.as_deref())).transpose()?,
             digest: digest.map_err(|error: Error| Failure::Usage(format!("--checksum: {error}")))?,
             retries: args.retries,
@@ -231,9 +233,10 @@ impl Options {
             .on_exists(self.on_exists)
             .durability(self.durability)
             .retries(self.retries)
-            .timeouts(self.timeouts);
+            .timeouts(self.timeouts)
+            .ignore_server_digest(self.ignore_server_digest);
         for mirror in &item.mirrors {
-            builder = builder.mirror(mirror);
+            builder = builder.mirror(self.mirror(mirror));
         }
         if let Some(count) = self.connections {
             builder = builder.connection_count(count);
@@ -250,11 +253,26 @@ impl Options {
 
     /// Whom to say that we are, where the URL does not say it itself.
     fn credentials(&self, url: &str) -> Option<&Credentials> {
-        let url = Url::parse(url.trim()).ok()?;
-        let said = !url.username().is_empty() || url.password().is_some();
-        let find = || self.netrc.as_ref()?.find(url.host_str()?);
-        if said { None } else { self.user.as_ref().or_else(find) }
+        let url = without_userinfo(url)?;
+        self.user.as_ref().or_else(|| self.netrc.as_ref()?.find(url.host_str()?))
     }
+
+    /// A mirror with what the netrc file knows of its machine; `--user` is for the file's own URL.
+    fn mirror(&self, text: &str) -> String {
+        let known = || {
+            let mut url = without_userinfo(text)?;
+            let known = self.netrc.as_ref()?.find(url.host_str()?)?;
+            url.set_username(&known.user).ok()?;
+            url.set_password(Some(&known.password)).ok()?;
+            Some(url.into())
+        };
+        known().unwrap_or_else(|| text.to_owned())
+    }
+}
+
+/// The URL, if it does not say itself who asks.
+fn without_userinfo(text: &str) -> Option<Url> {
+    Url::parse(text.trim()).ok().filter(|url| url.username().is_empty() && url.password().is_none())
 }
 
 /// A place that is written as a URI, as `s3://bucket/key`.

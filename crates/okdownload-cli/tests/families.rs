@@ -174,6 +174,10 @@ const CASES: &[Case] = &[
         &["md5"],
         Nothing,
     ),
+    works("a server whose digest is known to be wrong", |s| {
+        s.serve("/a", tagged(&body()).header("Repr-Digest", "md5=:AAAAAAAAAAAAAAAAAAAAAA==:"));
+    })
+    .with(&["--ignore-server-digest"]),
     // Names.
     works("a name from the server", |s| {
         s.serve("/a", tagged(&body()).content_disposition("attachment; filename=\"b.txt\""));

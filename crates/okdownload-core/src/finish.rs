@@ -19,13 +19,26 @@ pub(crate) async fn verify(call: &mut Call<'_>, transfer: &Transfer, info: &Brea
     }
     match &transfer.digest {
         Some(expected) if transfer.in_order.is_some() => digest::compare(expected, digest)?,
-        Some(expected) => digest::check(call.run, transfer.stream.as_ref(), length, expected).await?,
+        Some(expected) => {
+            let checked = digest::check(call.run, transfer.stream.as_ref(), length, expected).await;
+            checked.map_err(
+                |error| if call.run.task.digest().is_none() { said_by_server(error) } else { error },
+            )?;
+        }
         None => {}
     }
     if call.run.is_recorded() {
         call.process.check(&call.run.task, &info.part).await?;
     }
     if call.run.stop.is_cancelled() { Err(crate::run::canceled()) } else { Ok(()) }
+}
+
+fn said_by_server(error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::Checksum => error
+            .with_advice("the server said so itself; if it is known to be wrong, ignore the server's digest"),
+        _ => error,
+    }
 }
 
 /// What to remember of a finished file; `None` of what nobody can find again.

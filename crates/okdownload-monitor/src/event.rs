@@ -30,7 +30,8 @@ pub enum Event {
     TaskStart,
     /// The first request, which finds out what the server can do, is sent with these headers (secrets left out).
     ConnectTrialStart {
-        /// Where it goes: the task's URL, a mirror's, or where one of these led to. Its query may hold secrets.
+        /// Where it goes: the task's URL, a mirror's, or where one of these led to; without its query, which may hold
+        /// secrets.
         url: Url,
         /// The request's headers.
         headers: HeaderMap,

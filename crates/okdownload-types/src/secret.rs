@@ -30,13 +30,17 @@ pub fn redacted(url: &Url) -> String {
 }
 
 /// The headers as they may be logged: without those that [carry a secret](is_secret), and with the query values hidden
-/// in those that are an address, relative to `base`: signed URLs carry their secret there.
+/// in those that are an address, relative to `base`: signed URLs carry their secret there. `Link` and `Refresh`, which have
+/// addresses among other things, are left out.
 pub fn without_secrets(headers: &HeaderMap, base: &Url) -> HeaderMap {
     let shown = |(name, value): (&HeaderName, &HeaderValue)| match ADDRESSES.contains(name) {
         true => (name.clone(), shown_address(value, base)),
         false => (name.clone(), value.clone()),
     };
-    headers.iter().filter(|(name, value)| !is_secret(name, value)).map(shown).collect()
+    let is_shown = |(name, value): &(&HeaderName, &HeaderValue)| {
+        !is_secret(name, value) && ![header::LINK, header::REFRESH].contains(name)
+    };
+    headers.iter().filter(is_shown).map(shown).collect()
 }
 
 /// Headers whose value is a URL.

@@ -2,6 +2,8 @@
 
 use percent_encoding::percent_decode;
 
+use super::safe::safe_file_name;
+
 /// The file name in the value of a `Content-Disposition` header, as the server means it: it may be a path, and nothing
 /// in it is to be trusted before [`safe_file_name`](crate::safe_file_name) has seen it.
 ///
@@ -19,7 +21,10 @@ pub fn disposition_file_name(value: &[u8]) -> Option<String> {
             extended.get_or_insert(value);
         }
     }
-    let name = extended.and_then(|value| decode_extended(&value)).or_else(|| plain.map(text));
+    // One that leaves nothing to call a file by is as good as missing.
+    let extended = extended.and_then(|value| decode_extended(&value));
+    let extended = extended.filter(|name| safe_file_name(name).is_some());
+    let name = extended.or_else(|| plain.map(text));
     name.filter(|name| !name.trim().is_empty())
 }
 
