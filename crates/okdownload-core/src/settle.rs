@@ -9,6 +9,7 @@ use okdownload_types::{
 
 use crate::block::Transfer;
 use crate::call::{Call, Known};
+use crate::digest;
 use crate::existing::{self, Existing, ExistingFacts};
 
 impl Call<'_> {
@@ -125,7 +126,10 @@ impl Call<'_> {
             .validators
             .as_ref()
             .is_some_and(|old| old.compare(&version.validators) == VersionMatch::Different);
-        if !another && existing::is_same(&rival.file, &version.validators, version.total) {
+        if !another
+            && existing::is_same(&rival.file, &version.validators, version.total)
+            && self.has_wanted_digest(&location, &rival.file).await?
+        {
             self.record_completion(&location, &rival.file, version.validators.clone()).await?;
             return Ok(true);
         }
@@ -159,6 +163,24 @@ impl Call<'_> {
                 Ok(other)
             }
             Err(busy) => Err(busy),
+        }
+    }
+
+    /// Whether a file that is not known to be ours has the digest that the user gave, if he gave one: time and length are
+    /// weaker than that.
+    async fn has_wanted_digest(&self, location: &Location, file: &Stat) -> Result<bool> {
+        let Some(expected) = self.run.task.digest() else { return Ok(true) };
+        let opened = match self.env.output.capability(location).read {
+            true => self.env.output.open_part(location, OpenMode::Existing).await,
+            false => Ok(None),
+        };
+        // What can't be read can't be shown to be the right one.
+        let Ok(Some(stream)) = opened else { return Ok(false) };
+        let checked = digest::check(self.run, stream.as_ref(), file.length, expected).await;
+        stream.close().await?;
+        match checked {
+            Err(error) if error.kind() == ErrorKind::Checksum => Ok(false),
+            checked => checked.map(|()| true),
         }
     }
 

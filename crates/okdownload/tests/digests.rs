@@ -5,12 +5,14 @@ mod common;
 
 use std::num::NonZeroU32;
 use std::os::unix::fs::FileExt;
+use std::time::{Duration, SystemTime};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use common::{MIB, Place, assert_content, run_to, tagged};
 use okdownload::prelude::*;
 use okdownload::{Digest, DigestAlgorithm, ResumeFailedCause};
+use okdownload_store_memory::MemoryStore;
 use okdownload_testkit::server::{Body, Reply, Resource};
 use sha2::{Digest as _, Sha256};
 
@@ -117,4 +119,25 @@ async fn the_digest_of_an_error_is_not_the_files() {
     let end = ok.task(task).enqueue().await;
     assert_eq!((end.cause, end.resumed), (EndCause::Completed, SIZE / 2), "{:?}", end.error);
     assert_content(&place.path("a"), &body);
+}
+
+#[tokio::test]
+async fn a_file_of_the_right_time_and_length_needs_the_right_digest() {
+    let place = Place::new().await;
+    let (body, time) = (Body::pattern(1, 2000), SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000));
+    place.server.serve("/a", tagged(body.clone()).last_modified(time));
+    std::fs::create_dir_all(place.path("")).unwrap();
+    let digest = Digest::new(DigestAlgorithm::Sha256, Sha256::digest(body.slice(..)).to_vec()).unwrap();
+    for (content, is_right) in [(body.slice(..), true), (Body::pattern(2, 2000).slice(..), false)] {
+        std::fs::write(place.path("a"), &content).unwrap();
+        let file = std::fs::File::options().write(true).open(place.path("a")).unwrap();
+        file.set_modified(time).unwrap();
+        // In an engine that knows nothing of it.
+        let ok = place.builder().download_store(MemoryStore::new()).build().unwrap();
+        let end = ok.task(place.task("/a", "a").digest(digest.clone()).build().unwrap()).enqueue().await;
+        assert_eq!(end.is_completed(), is_right, "{end:?}");
+        assert!(is_right || end.error.unwrap().kind() == ErrorKind::AlreadyExists);
+        assert_eq!(std::fs::read(place.path("a")).unwrap(), content);
+        ok.shutdown().await.unwrap();
+    }
 }

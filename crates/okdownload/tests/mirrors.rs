@@ -194,6 +194,21 @@ async fn equal_strong_tags_let_connections_go_to_both() {
 }
 
 #[tokio::test]
+async fn one_that_dies_among_several_connections_leaves_its_blocks_to_the_other() {
+    let body = Body::pattern(1, SIZE);
+    for dies in [true, false] {
+        let two = Two::new(tagged(body.clone()), tagged(body.clone())).await;
+        let dying = if dies { &two.place.server } else { &two.mirror };
+        dying.script("/a", [Reply::resource().cut_after(300_000)]);
+        dying.handle("/a", |_, _| Reply::reset());
+        let heard = two.run(two.task().connection_count(four())).await;
+        two.assert_file(&heard, &body);
+        let begun = heard.events.iter().filter(|event| matches!(event, Event::FromBeginning { .. })).count();
+        assert_eq!(begun, 1);
+    }
+}
+
+#[tokio::test]
 async fn another_length_is_never_mixed_in() {
     let (body, other) = (Body::pattern(5, SIZE), Body::pattern(6, SIZE + 1));
     // Whatever its tag says, and even with a digest.
