@@ -8,7 +8,7 @@ use isahc::http::Uri;
 use isahc::tls::{Identity, PrivateKey, TlsConfig, TrustStore};
 use isahc::{HttpClient, HttpClientBuilder};
 use okdownload_connection::error as words;
-use okdownload_connection::proxy_url;
+use okdownload_connection::{pem_file, proxy_url};
 use okdownload_types::{Error, Result};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -109,14 +109,10 @@ pub(crate) fn identity(certificate: &Path, key: &Path) -> Result<Identity> {
         let path = path.display().to_string();
         move |error: Error| error.with_context("path", path)
     };
-    certificates(&read(certificate)?).map_err(named(certificate))?;
-    PrivateKeyDer::from_pem_slice(&read(key)?)
+    certificates(&pem_file(certificate)?).map_err(named(certificate))?;
+    PrivateKeyDer::from_pem_slice(&pem_file(key)?)
         .map_err(|native| named(key)(words::no_private_key().with_source(native)))?;
     Ok(Identity::from_pem_file(certificate, Some(PrivateKey::from_pem_file(key, None))))
-}
-
-fn read(path: &Path) -> Result<Vec<u8>> {
-    std::fs::read(path).map_err(|native| words::unreadable(native).with_context("path", path.display()))
 }
 
 /// libcurl reads all of the usual variables but this one, because a CGI program gets it from its client.

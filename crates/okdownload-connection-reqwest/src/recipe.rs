@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use okdownload_connection::error as words;
-use okdownload_connection::{MOST_HEADERS, proxy_url};
+use okdownload_connection::{MOST_HEADERS, pem_file, proxy_url};
 use okdownload_types::Result;
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, ClientBuilder, Identity, Proxy};
@@ -103,18 +103,14 @@ pub(crate) fn certificates(pem: &[u8]) -> Result<Vec<Certificate>> {
 
 /// The certificate in one file and the private key in the other.
 pub(crate) fn identity(certificate: &Path, key: &Path) -> Result<Identity> {
-    let chain = read(certificate)?;
+    let chain = pem_file(certificate)?;
     if !CertificateDer::pem_slice_iter(&chain).any(|certificate| certificate.is_ok()) {
         return Err(words::no_certificates().with_context("path", certificate.display()));
     }
     // Of several keys reqwest takes the last.
-    let pem = if key == certificate { chain } else { [chain, read(key)?].join(&b'\n') };
+    let pem = if key == certificate { chain } else { [chain, pem_file(key)?].join(&b'\n') };
     let wrong = |native| error::identity(native).with_context("path", key.display());
     Identity::from_pem(&pem).map_err(wrong)
-}
-
-fn read(path: &Path) -> Result<Vec<u8>> {
-    std::fs::read(path).map_err(|native| words::unreadable(native).with_context("path", path.display()))
 }
 
 /// Whether the environment sends plain HTTP to a proxy by TLS.

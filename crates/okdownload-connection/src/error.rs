@@ -69,11 +69,6 @@ pub fn no_certificates() -> Error {
     )
 }
 
-/// A file with a certificate or a key can't be read.
-pub fn unreadable(native: std::io::Error) -> Error {
-    Error::io("cannot read the client certificate or its key", native)
-}
-
 /// A file that should hold the private key of a client's certificate has none.
 pub fn no_private_key() -> Error {
     Error::misuse(

@@ -16,9 +16,11 @@ use url::Url;
 
 mod capability;
 pub mod error;
+mod pem;
 mod proxy;
 
 pub use capability::ConnectionCapability;
+pub use pem::pem_file;
 pub use proxy::proxy_url;
 
 /// A request, as core wants it sent: complete, and not to be added to except for what HTTP itself demands.

@@ -123,14 +123,12 @@ enum Fault {
 /// Fetches what the worker's scope misses. The block must be claimed already; `first` is a response to begin with.
 pub(crate) async fn work(run: &Run, transfer: &Transfer, worker: &Worker, first: Option<Answer>) -> WorkEnd {
     let mut next = first;
-    let (scope, begun) = (worker.scope, run.begin());
     let mut worked = Worked {
         run,
         transfer,
         worker,
-        scope,
         source: next.as_ref().map(|answer| answer.source),
-        begun,
+        begun: run.begin(),
         flowing: None,
         refusals: 0,
         ever_received: false,
@@ -163,7 +161,6 @@ struct Worked<'a> {
     run: &'a Run,
     transfer: &'a Transfer,
     worker: &'a Worker,
-    scope: Scope,
     /// Which source serves it; `None` if that is open.
     source: Option<usize>,
     /// When the try began that is under way.
@@ -197,7 +194,7 @@ impl Drop for Flowing<'_> {
 
 impl Worked<'_> {
     async fn ask(&mut self) -> Result<Answer, Error> {
-        let range = match self.scope {
+        let range = match self.worker.scope {
             Scope::Block(block) => {
                 let (start, end) = self.transfer.ledger.missing(block);
                 Some(ByteRange { start, end })
@@ -210,7 +207,7 @@ impl Worked<'_> {
         let version = Some(version);
         let ask = Ask { range, version, ..Ask::default() };
         // As long as it serves, its connection is used again.
-        let spread = self.scope.block().is_some();
+        let spread = self.worker.scope.block().is_some();
         let source = *self.source.get_or_insert_with(|| self.run.pick(&ask, spread));
         (self.begun, self.slowly) = (self.run.begin(), false);
         self.worker.asks();
@@ -218,7 +215,7 @@ impl Worked<'_> {
             biased;
             () = self.transfer.halt.cancelled() => Err(crate::run::canceled()),
             () = self.worker.relieved.cancelled() => Err(crate::run::canceled()),
-            answer = connect(self.run, &ask, Step::Block(self.scope.number()), source) => answer,
+            answer = connect(self.run, &ask, Step::Block(self.worker.scope.number()), source) => answer,
         };
         self.worker.answered();
         answer
@@ -256,7 +253,7 @@ impl Worked<'_> {
 
     /// Whether the server sends the whole resource where one block of several was asked for.
     fn is_unasked_whole(&self, answer: &Answer, end: Option<u64>) -> bool {
-        let Some(block) = self.scope.block().filter(|_| answer.connected.head().status != 206) else {
+        let Some(block) = self.worker.scope.block().filter(|_| answer.connected.head().status != 206) else {
             return false;
         };
         let (start, block_end) = self.transfer.ledger.missing(block);
@@ -275,7 +272,7 @@ impl Worked<'_> {
         start: u64,
         end: Option<u64>,
     ) -> Result<Option<WorkEnd>, Error> {
-        let number = self.scope.number();
+        let number = self.worker.scope.number();
         let ledger = &self.transfer.ledger;
         let (missing, block_end) = ledger.missing(number);
         self.run
@@ -283,7 +280,7 @@ impl Worked<'_> {
             .publish(Event::FetchStart { block: number, remaining: block_end.map(|end| end - missing) });
         let before = self.reached();
         self.flowing.get_or_insert_with(|| Flowing::begin(&self.transfer.flowing));
-        let received = receive_body(self.run, self.transfer, self.scope, connected, start, end).await;
+        let received = receive_body(self.run, self.transfer, self.worker.scope, connected, start, end).await;
         self.progressed = self.reached() > before;
         self.ever_received |= self.progressed;
         match received {
@@ -303,18 +300,18 @@ impl Worked<'_> {
     /// How many bytes this connection's work has brought: what others bring meanwhile is not its own.
     fn reached(&self) -> u64 {
         let ledger = &self.transfer.ledger;
-        self.scope.block().map_or_else(|| ledger.written(), |block| ledger.fetched(block))
+        self.worker.scope.block().map_or_else(|| ledger.written(), |block| ledger.fetched(block))
     }
 
     fn is_done(&self) -> bool {
-        match self.scope {
-            Scope::Block(_) => is_satisfied(self.transfer, self.scope),
+        match self.worker.scope {
+            Scope::Block(_) => is_satisfied(self.transfer, self.worker.scope),
             Scope::Whole => self.transfer.ledger.is_full(),
         }
     }
 
     fn full(&self) -> WorkEnd {
-        let (hub, ledger, block) = (&self.run.hub, &self.transfer.ledger, self.scope.number());
+        let (hub, ledger, block) = (&self.run.hub, &self.transfer.ledger, self.worker.scope.number());
         hub.publish_increases(ledger);
         hub.publish(Event::FetchEnd { block, fetched: ledger.fetched(block) });
         WorkEnd::Full
@@ -326,42 +323,31 @@ impl Worked<'_> {
         // First of all: the block's counters are another one's then.
         if self.worker.relieved.is_cancelled() {
             if let Some(source) = self.source {
-                let (version, block, error) =
-                    (Some(&self.transfer.version), self.scope.number(), &no_answer());
-                self.run.moves_on(&Failure {
-                    source,
-                    block,
-                    error,
-                    version,
-                    progressed: false,
-                    crowded: true,
-                });
+                self.moves_on(source, &no_answer(), true);
             }
             return Some(WorkEnd::Relieved);
         }
-        self.transfer.ledger.forget_unwritten(self.scope.block());
+        self.transfer.ledger.forget_unwritten(self.worker.scope.block());
         if self.transfer.halt.is_cancelled() {
             return Some(WorkEnd::Halted);
         }
         let others_flow = self.transfer.flowing.load(Ordering::Relaxed) > 0;
         let is_refusal = !self.progressed && others_flow && is_refusal_to_serve(&error);
         self.refusals = if is_refusal { self.refusals + 1 } else { 0 };
-        let (source, block) = (self.source.take().unwrap_or(MAIN), self.scope.number());
-        let (version, progressed) = (Some(&self.transfer.version), self.progressed && !self.slowly);
-        let failure = Failure { source, block, error: &error, version, progressed, crowded: is_refusal };
-        if self.run.moves_on(&failure) {
+        let source = self.source.take().unwrap_or(MAIN);
+        if self.moves_on(source, &error, is_refusal) {
             return self.again();
         }
         // One that was served before is worth a few tries.
         if is_refusal && (!self.ever_received || self.refusals > A_FEW) {
             return Some(WorkEnd::NotServed(error));
         }
-        let reached = self.transfer.ledger.written();
+        let (version, reached) = (Some(&self.transfer.version), self.transfer.ledger.written());
         let tried = Tried { begun: self.begun, reached, slowly: self.slowly };
         let waited = tokio::select! {
             biased;
             () = self.transfer.halt.cancelled() => return Some(WorkEnd::Halted),
-            waited = self.run.retry(block, error, tried, version) => waited,
+            waited = self.run.retry(self.worker.scope.number(), error, tried, version) => waited,
         };
         match waited {
             Ok(()) => self.again(),
@@ -375,6 +361,13 @@ impl Worked<'_> {
                 Some(self.run.elsewhere(error, version).map_or_else(WorkEnd::Failed, WorkEnd::StartOver))
             }
         }
+    }
+
+    /// Tells the sources of a failure of this one. Returns whether another one can be asked at once.
+    fn moves_on(&self, source: usize, error: &Error, crowded: bool) -> bool {
+        let (version, block) = (Some(&self.transfer.version), self.worker.scope.number());
+        let progressed = self.progressed && !self.slowly;
+        self.run.moves_on(&Failure { source, block, error, version, progressed, crowded })
     }
 
     /// Goes on with another request. `None`: for the same bytes.

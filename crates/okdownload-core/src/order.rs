@@ -211,7 +211,7 @@ impl Recorder {
             for change in std::mem::take(&mut left) {
                 if let Err(error) = self.store.commit(vec![change.clone()], CommitLevel::Process).await {
                     left.push(change);
-                    if told.as_ref().is_ok() || told.as_ref().is_err_and(is_refusal) {
+                    if told.as_ref().is_err_and(is_refusal) {
                         told = Err(error);
                     }
                 }

@@ -4,22 +4,11 @@
 mod common;
 
 use std::num::NonZeroU32;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use common::{MIB, Place, assert_content, tagged};
+use common::{MIB, Place, assert_content, backends, tagged};
 use okdownload::Timeouts;
-use okdownload::connection::ConnectionFactory;
 use okdownload_testkit::server::{Body, Refusal, Reply};
-
-fn backends() -> Vec<Arc<dyn ConnectionFactory>> {
-    vec![
-        #[cfg(feature = "reqwest")]
-        Arc::new(okdownload::connection::ReqwestConnectionFactory::new()),
-        #[cfg(feature = "isahc")]
-        Arc::new(okdownload::connection::IsahcConnectionFactory::new()),
-    ]
-}
 
 fn reply(status: u16) -> Refusal {
     Refusal::Reply(Box::new(Reply::status(status).header("Retry-After", "0")))

@@ -12,9 +12,8 @@ use std::sync::{Arc, Mutex};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use common::listening::Heard;
-use common::{MIB, Place, tagged};
+use common::{MIB, Place, backends, tagged};
 use http::HeaderValue;
-use okdownload::connection::ConnectionFactory;
 use okdownload::prelude::*;
 use okdownload_testkit::server::{Body, Reply};
 
@@ -46,15 +45,6 @@ impl Write for Log {
     fn flush(&mut self) -> std::io::Result<()> {
         Ok(())
     }
-}
-
-fn backends() -> Vec<Arc<dyn ConnectionFactory>> {
-    vec![
-        #[cfg(feature = "reqwest")]
-        Arc::new(okdownload::connection::ReqwestConnectionFactory::new().no_proxy().unwrap()),
-        #[cfg(feature = "isahc")]
-        Arc::new(okdownload::connection::IsahcConnectionFactory::new().no_proxy().unwrap()),
-    ]
 }
 
 /// What the server does, and how it ends.

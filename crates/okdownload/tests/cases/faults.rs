@@ -125,12 +125,15 @@ fn over_and_over() -> Vec<Case> {
     ]
 }
 
+/// The end of what is not HTTP: one request, and no other.
+fn malformed() -> Outcome {
+    fails(ErrorKind::Protocol, "not valid HTTP").requests(1)
+}
+
 /// Header lines that are unusual, or none.
 fn heads() -> Vec<Case> {
     let with = |line: &'static [u8]| Reply::ok().raw_header(line).body(small());
-    let bad = |name: &str, line: &'static [u8]| {
-        case(name).always(with(line)).then(fails(ErrorKind::Protocol, "not valid HTTP").requests(1))
-    };
+    let bad = |name: &str, line: &'static [u8]| case(name).always(with(line)).then(malformed());
     let fine =
         |name: &str, line: &'static [u8]| case(name).always(with(line)).then(whole(small()).requests(1));
     vec![
@@ -152,18 +155,13 @@ fn heads() -> Vec<Case> {
             .always(Reply::raw("HTTP/1.1 200 OK\nContent-Length: 3\n\nabc"))
             .has(v1(Body::bytes("abc")))
             .then(whole(Body::bytes("abc")).requests(1))
-            .isahc(
-                fails(ErrorKind::Protocol, "not valid HTTP").requests(1),
-                "isahc wants the carriage return; RFC 9112 §2.2 lets it",
-            ),
+            .isahc(malformed(), "isahc wants the carriage return; RFC 9112 §2.2 lets it"),
     ]
 }
 
 /// What is no HTTP at all.
 fn no_http() -> Vec<Case> {
-    let bad = |name: &str, bytes: &'static [u8]| {
-        case(name).always(Reply::raw(bytes)).then(fails(ErrorKind::Protocol, "not valid HTTP").requests(1))
-    };
+    let bad = |name: &str, bytes: &'static [u8]| case(name).always(Reply::raw(bytes)).then(malformed());
     vec![
         bad("another protocol: SSH", b"SSH-2.0-OpenSSH_9.9\r\n\r\n"),
         bad("another protocol: SMTP", b"220 mail.example ESMTP\r\n"),
@@ -179,26 +177,28 @@ fn no_http() -> Vec<Case> {
 
 /// What never ends.
 fn endless() -> Vec<Case> {
-    let bad = || fails(ErrorKind::Protocol, "not valid HTTP").requests(1);
     const TELLS_LENGTH: &str = "hyper's word for a head that is too long is that of all malformed ones";
     let long = || fails(ErrorKind::Protocol, "head is too long").requests(1);
     let many = |lines: u32| {
         (0..lines).fold(Reply::ok().body(small()), |reply, number| reply.header(format!("x-{number}"), "a"))
     };
     vec![
-        case("headers without an end").always(Reply::endless_headers()).then(bad()).isahc(broke(), NO_CAUSES),
+        case("headers without an end")
+            .always(Reply::endless_headers())
+            .then(malformed())
+            .isahc(broke(), NO_CAUSES),
         case("a header line without an end")
             .always(Reply::raw("HTTP/1.1 200 OK\r\nX-Long: ").endless_body())
-            .then(bad())
+            .then(malformed())
             .isahc(long(), TELLS_LENGTH),
         case("a status line without an end")
             .always(Reply::raw("HTTP/1.1 200 ").endless_body())
-            .then(bad())
+            .then(malformed())
             .isahc(long(), TELLS_LENGTH),
-        case("garbage without an end").always(Reply::raw("garbage").endless_body()).then(bad()),
+        case("garbage without an end").always(Reply::raw("garbage").endless_body()).then(malformed()),
         case("ninety headers").always(many(90)).then(whole(small()).requests(1)),
         case("two hundred headers").answers([many(200)]).then(whole(small()).requests(1)),
-        case("three hundred headers").always(many(300)).then(bad()).isahc(long(), TELLS_LENGTH),
+        case("three hundred headers").always(many(300)).then(malformed()).isahc(long(), TELLS_LENGTH),
         case("a body without an end, of a range of one byte")
             .has(v1(Body::bytes("a")))
             .answers([Reply::resource().chunked().endless_body()])

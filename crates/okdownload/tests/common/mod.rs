@@ -5,8 +5,10 @@ pub(crate) mod listening;
 pub(crate) mod resuming;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use okdownload::connection::ConnectionFactory;
 use okdownload::prelude::*;
 use okdownload::store::SqliteStore;
 use okdownload::{OkDownloadBuilder, Timeouts};
@@ -75,4 +77,14 @@ pub(crate) fn assert_content(path: &Path, body: &Body) {
     let content = std::fs::read(path).unwrap();
     assert_eq!(content.len() as u64, body.len(), "length of {}", path.display());
     assert!(body.matches(0, &content), "content of {}", path.display());
+}
+
+/// Every HTTP backend that is compiled in, whatever proxy the environment names.
+pub(crate) fn backends() -> Vec<Arc<dyn ConnectionFactory>> {
+    vec![
+        #[cfg(feature = "reqwest")]
+        Arc::new(okdownload::connection::ReqwestConnectionFactory::new().no_proxy().unwrap()),
+        #[cfg(feature = "isahc")]
+        Arc::new(okdownload::connection::IsahcConnectionFactory::new().no_proxy().unwrap()),
+    ]
 }
