@@ -25,6 +25,7 @@ use report::{Console, Failure};
 use run::{Outcome, Run};
 
 fn main() -> ExitCode {
+    keep_memory();
     let result = args::parse().and_then(|args| {
         let setup = Setup::new(&args)?;
         let plan = Plan::new(&args)?;
@@ -45,6 +46,14 @@ fn main() -> ExitCode {
             ExitCode::from(1)
         }
     }
+}
+
+/// Lets the GNU C library keep memory that was freed. It asks the system for each large buffer, of which every chunk that
+/// comes is one, and gives it back at once, until it has seen as large a one freed: from then on it keeps some of them
+/// (`mallopt(3)`, `M_MMAP_THRESHOLD`). Elsewhere this does nothing.
+fn keep_memory() {
+    const LARGER_THAN_ANY_CHUNK: usize = 4 << 20;
+    drop(std::hint::black_box(Vec::<u8>::with_capacity(LARGER_THAN_ANY_CHUNK)));
 }
 
 /// Downloads everything, on a runtime of its own.

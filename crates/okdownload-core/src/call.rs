@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use okdownload_monitor::Event;
 use okdownload_output::{CommitOptions, OutputCapability, OutputStream, OutputStreamFactory, Stat};
-use okdownload_store::{Change, CommitLevel, DownloadStore};
+use okdownload_store::{Change, CommitLevel, DownloadStore, Recalled};
 use okdownload_strategy::{BlockFacts, NameFacts, ProcessFileStrategy, ResponseVerdict};
 use okdownload_types::{
     BlockInfo, BreakpointInfo, ByteRange, CompletionRecord, Digest, Durability, Error, ErrorKind, Location,
@@ -78,6 +78,8 @@ pub(crate) struct Known {
     pub(crate) completion: Option<CompletionRecord>,
     /// Whether the store has, or may have, a breakpoint of this task.
     pub(crate) recorded: bool,
+    /// The place that the target names, and the breakpoints that the store had there.
+    pub(crate) claims: Option<(Location, Vec<BreakpointInfo>)>,
     /// Whether something that has the final name may be replaced.
     pub(crate) replace: bool,
     /// The file that has the final name, if it may be what the server has.
@@ -168,19 +170,19 @@ impl Call<'_> {
         }
         self.env.recorder.told(id).await?;
         let store = self.env.recorder.store();
-        let breakpoint = store.breakpoint(id).await?;
+        let named = self.run.task.target().named();
+        let Recalled { breakpoint, completion, at_place } = store.recall(id, named).await?;
         let recorded = breakpoint.is_some();
         // What is listed as unfinished stays so until it completes, also if no byte of it is left.
         self.kept = recorded.then(|| BreakpointInfo::of(&self.run.task));
         // One that has not begun says nothing about files.
         let breakpoint = breakpoint.filter(|info| !info.blocks.is_empty());
-        let completion = store.completion(id).await?;
         // A file that the response named before, or that took another name, is found again without asking.
         let renamed = self.process.on_exists(&self.run.task) == OnExists::Rename;
-        let named = self.run.task.target().named();
         let location = named.filter(|_| !renamed).or(breakpoint.as_ref().map(|info| &info.location));
         let location = location.or(completion.as_ref().map(|record| &record.location)).or(named).cloned();
-        Ok(Known { location, breakpoint, completion, recorded, ..Known::default() })
+        let claims = named.map(|named| (named.clone(), at_place));
+        Ok(Known { location, breakpoint, completion, recorded, claims, ..Known::default() })
     }
 
     async fn attempt(&mut self, known: &mut Known, cause: Option<ResumeFailedCause>) -> Result<Attempt> {
@@ -267,7 +269,8 @@ impl Call<'_> {
                 Ok(opened) => {
                     // Its connection is given up: it brings what is there already.
                     drop(answer);
-                    return self.go_on(known, opened).await;
+                    // In a box, as it is rare: every run would have to make room for it.
+                    return Box::pin(self.go_on(known, opened)).await;
                 }
                 Err(unfit) => cause = unfit,
             }
@@ -439,7 +442,7 @@ impl Call<'_> {
     /// then may anybody say that it is complete.
     async fn finish(&mut self, known: &mut Known, transfer: &Transfer) -> Result<Attempt> {
         if self.run.is_recorded()
-            && let Err(error) = self.env.recorder.record().await.and(transfer.ledger.recorded())
+            && let Err(error) = self.env.recorder.record_whole(self.run.task.id()).await
         {
             return self.leave(transfer, error).await;
         }
@@ -466,7 +469,7 @@ impl Call<'_> {
         }
         self.env.recorder.forget(info.id);
         if self.run.is_recorded() {
-            let record = finish::record(self, &info).await;
+            let record = finish::record(self, &info, transfer.stream.modified()).await;
             let change = record.map_or(Change::RemoveBreakpoint(info.id), Change::Complete);
             self.env.recorder.defer(change);
         }

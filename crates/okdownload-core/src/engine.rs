@@ -4,6 +4,7 @@ use std::num::{NonZeroU64, NonZeroUsize};
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use futures_util::{FutureExt, StreamExt};
 use okdownload_connection::ConnectionFactory;
@@ -59,7 +60,7 @@ pub(crate) struct Engine {
     pub(crate) dispatcher: Dispatcher,
     pub(crate) home: Home,
     pub(crate) recorder: Arc<Recorder>,
-    pub(crate) sync_interval: std::time::Duration,
+    pub(crate) sync_interval: Duration,
     /// What of the free space is promised to those who run.
     pub(crate) space: Arc<Space>,
     pub(crate) throttle: Arc<Throttle>,
@@ -498,23 +499,31 @@ impl Engine {
 /// The call's life, within the task's total time.
 async fn live_until(call: &mut Call<'_>) -> Result<()> {
     let run = call.run;
-    let Some(total) = run.task.timeouts().total else { return call.live().await };
+    let total = run.task.timeouts().total;
     let life = call.live();
     tokio::pin!(life);
     tokio::select! {
         biased;
         result = &mut life => return result,
-        () = tokio::time::sleep(total) => {}
+        () = sleep(total) => {}
     }
     // It is told to stop, not dropped: what is there is to be recorded and closed.
     run.stop.cancel();
     match life.await {
         Err(error) if error.kind() == ErrorKind::Canceled => {
             Err(Error::new(ErrorKind::Timeout, "the download took too long")
-                .with_context("limit", format!("{total:?}"))
+                .with_context("limit", format!("{:?}", total.unwrap_or_default()))
                 .with_advice("start it again to go on from what is there"))
         }
         result => result,
+    }
+}
+
+/// Sleeps so long; for ever if there is no limit.
+async fn sleep(limit: Option<Duration>) {
+    match limit {
+        Some(limit) => tokio::time::sleep(limit).await,
+        None => std::future::pending().await,
     }
 }
 

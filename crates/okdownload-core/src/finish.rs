@@ -1,5 +1,7 @@
 //! What is checked before a part gets its final name, and what is remembered after.
 
+use std::time::SystemTime;
+
 use okdownload_types::{BreakpointInfo, CompletionRecord, Error, ErrorKind, Result};
 
 use crate::block::Transfer;
@@ -42,10 +44,18 @@ fn said_by_server(error: Error) -> Error {
 }
 
 /// What to remember of a finished file; `None` of what nobody can find again.
-pub(crate) async fn record(call: &Call<'_>, info: &BreakpointInfo) -> Option<CompletionRecord> {
+pub(crate) async fn record(
+    call: &Call<'_>,
+    info: &BreakpointInfo,
+    modified: Option<SystemTime>,
+) -> Option<CompletionRecord> {
     let mut record = CompletionRecord::new(info.id, info.url.clone(), info.location.clone(), info.written());
     record.validators = info.validators.clone();
-    // The time that the file really has: not every file system keeps the one that was set.
+    if let Some(modified) = modified {
+        record.modified = nanoseconds(modified);
+        return Some(record);
+    }
+    // The time that the file really has: not every place keeps the one that was set.
     record.modified = match call.run.or_stop(call.env.output.stat(&info.location)).await.flatten() {
         Ok(file) => file?.modified.and_then(nanoseconds),
         Err(error) => {

@@ -34,13 +34,26 @@ pub(crate) struct Recorder {
     tick: Duration,
     running: Mutex<BTreeMap<TaskId, Watched>>,
     /// Changes that may wait for the next tick: completions of small files share one transaction that way.
-    queue: Mutex<Vec<Change>>,
+    queue: Mutex<Queue>,
     /// Only one batch is on its way at a time; a later one must not overtake it. Holds the number of the last tick that
     /// told all.
     telling: tokio::sync::Mutex<u64>,
     /// How many ticks have begun.
     ticks: AtomicU64,
     wake: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    changes: Vec<Change>,
+    /// About whom the changes are that were taken out to be told, until they are.
+    under_way: Vec<TaskId>,
+}
+
+impl Queue {
+    fn has(&self, id: TaskId) -> bool {
+        self.changes.iter().any(|change| change.id() == Some(id))
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -98,7 +111,7 @@ impl Recorder {
 
     /// Makes a change at the next tick, or when [`told`](Recorder::told) is asked for.
     pub(crate) fn defer(&self, change: Change) {
-        lock(&self.queue).push(change);
+        lock(&self.queue).changes.push(change);
     }
 
     /// The run is over, and its counters need not be told any more.
@@ -112,11 +125,14 @@ impl Recorder {
 
     /// Waits until what was deferred about this task is told. Those that end at about the same time share one batch.
     pub(crate) async fn told(&self, id: TaskId) -> Result<()> {
-        let waits = || lock(&self.queue).iter().any(|change| change.id() == Some(id));
+        let waits = || lock(&self.queue).has(id);
         if waits() {
             tokio::time::sleep(SHARED_WAIT.min(self.tick)).await;
         }
-        // Also if it was taken out of the queue: it may still be on its way.
+        // It may have been taken out of the queue, and still be on its way.
+        if !waits() && !lock(&self.queue).under_way.contains(&id) {
+            return Ok(());
+        }
         let _telling = self.telling.lock().await;
         let told = if waits() { self.tell_queue().await } else { Ok(()) };
         // What was refused of another task is not this one's.
@@ -137,6 +153,19 @@ impl Recorder {
     pub(crate) async fn between_batches(&self, work: impl FnOnce()) {
         let _telling = self.telling.lock().await;
         work();
+    }
+
+    /// All counters of a run whose part is whole are told, so that whoever finds the part under its final name, and no
+    /// completion record, knows it again. Of what the store need not know yet, nothing is told: the completion record will
+    /// be the first of it.
+    pub(crate) async fn record_whole(&self, id: TaskId) -> Result<()> {
+        let Some(run) = lock(&self.running).get(&id).cloned() else { return Ok(()) };
+        let written = run.ledger.written();
+        if run.kept && run.ledger.recorded().is_ok() && self.store.may_wait(id, written) {
+            run.hub.publish_progress(&run.ledger, written);
+            return Ok(());
+        }
+        self.record().await.and_then(|()| run.ledger.recorded())
     }
 
     /// One tick; shared by all who ask for one while another is on its way. What the store refuses of one task is no
@@ -201,7 +230,11 @@ impl Recorder {
     }
 
     async fn tell_queue(&self) -> Result<()> {
-        let queue = std::mem::take(&mut *lock(&self.queue));
+        let queue = {
+            let mut queue = lock(&self.queue);
+            queue.under_way = queue.changes.iter().filter_map(Change::id).collect();
+            std::mem::take(&mut queue.changes)
+        };
         if queue.is_empty() {
             return Ok(());
         }
@@ -220,7 +253,9 @@ impl Recorder {
                 told = Ok(());
             }
         }
-        lock(&self.queue).splice(0..0, left);
+        let mut queue = lock(&self.queue);
+        queue.changes.splice(0..0, left);
+        queue.under_way.clear();
         told
     }
 

@@ -5,7 +5,7 @@ use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::SystemTime;
 
 use async_trait::async_trait;
@@ -37,6 +37,8 @@ pub(crate) struct Part {
     length: AtomicU64,
     /// Whether somebody has cut it: what is written behind that leaves a hole, so nothing of it is believed any more.
     damaged: AtomicBool,
+    /// The file's time of modification, from when it was committed.
+    modified: OnceLock<SystemTime>,
     /// Whether the part's own name, and the directories above it, are on disk.
     name_synced: AtomicBool,
     directories: Arc<NewDirectories>,
@@ -178,6 +180,10 @@ impl OutputStream for FileStream {
         .await
     }
 
+    fn modified(&self) -> Option<SystemTime> {
+        self.0.modified.get().copied()
+    }
+
     async fn abort(&self) -> Result<()> {
         self.run_alone(|part, slot| {
             let removed = slot.as_ref().map_or(Ok(()), |file| part.remove(file));
@@ -211,6 +217,7 @@ impl Part {
             initial_length: metadata.len(),
             length: AtomicU64::new(metadata.len()),
             damaged: AtomicBool::new(false),
+            modified: OnceLock::new(),
             name_synced: AtomicBool::new(false),
             directories,
         }
@@ -281,7 +288,14 @@ impl Part {
             file.sync_all().map_err(|e| self.cannot("cannot bring the part to the disk", e))?;
         }
         self.rename(to, options.replace)?;
-        if options.durable { self.sync_name(file, to) } else { Ok(()) }
+        if options.durable {
+            self.sync_name(file, to)?;
+        }
+        // Not every file system keeps the time that was set.
+        if let Ok(modified) = file.metadata().and_then(|metadata| metadata.modified()) {
+            self.modified.get_or_init(|| modified);
+        }
+        Ok(())
     }
 
     /// Some network and FUSE file systems can't do it. A download does not fail for that at its very end: the time of

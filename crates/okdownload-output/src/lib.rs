@@ -262,6 +262,12 @@ pub trait OutputStream: Debug + Send + Sync + 'static {
     /// or is taken by a directory; the part is kept.
     async fn commit(&self, to: &Location, options: CommitOptions) -> Result<()>;
 
+    /// After a [`commit`](OutputStream::commit): the time of modification that the file really has, where that is known
+    /// without looking again; else core asks [`stat`](OutputStreamFactory::stat).
+    fn modified(&self) -> Option<SystemTime> {
+        None
+    }
+
     /// Asks the call under way to end soon, if only with an error: all that this part holds will be thrown away. After
     /// it, core calls nothing but `abort` or `close`. It waits for nothing, and may come at any time.
     ///

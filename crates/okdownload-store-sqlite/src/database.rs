@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use okdownload_store::blocking::{self, BlockingStore};
 use okdownload_store::place::{identity, lock_above_shared};
-use okdownload_store::{Change, CommitLevel};
+use okdownload_store::{Change, CommitLevel, Recalled};
 use okdownload_types::{BreakpointInfo, CompletionRecord, Location, TaskId};
 use rusqlite::Connection;
 use url::Url;
@@ -100,6 +100,26 @@ fn write_all(connection: &Connection, changes: &[&Change], level: CommitLevel) -
     Ok(())
 }
 
+/// Several reads in one transaction: each of its own would lock and unlock the file.
+fn together<T>(connection: &Connection, reads: impl Fn() -> Result<T, Failure>) -> Result<T, Failure> {
+    connection.prepare_cached("BEGIN")?.execute([])?;
+    let read = reads();
+    // Some errors end the transaction by themselves.
+    if !connection.is_autocommit() {
+        connection.prepare_cached("COMMIT")?.execute([])?;
+    }
+    read
+}
+
+fn recall(connection: &Connection, id: TaskId, place: Option<&Location>) -> Result<Recalled, Failure> {
+    let at_place = place.map(|place| rows::breakpoints_at(connection, &place.to_bytes())).transpose()?;
+    Ok(Recalled {
+        breakpoint: rows::breakpoint(connection, id)?,
+        completion: rows::completion(connection, id)?,
+        at_place: at_place.unwrap_or_default(),
+    })
+}
+
 impl BlockingStore for Database {
     fn breakpoint(&mut self, id: TaskId) -> Result<Option<BreakpointInfo>, blocking::Failure> {
         self.read(|connection| rows::breakpoint(connection, id))
@@ -111,6 +131,10 @@ impl BlockingStore for Database {
 
     fn breakpoints_at(&mut self, location: &Location) -> Result<Vec<BreakpointInfo>, blocking::Failure> {
         self.read(|connection| rows::breakpoints_at(connection, &location.to_bytes()))
+    }
+
+    fn recall(&mut self, id: TaskId, place: Option<&Location>) -> Result<Recalled, blocking::Failure> {
+        self.read(|connection| together(connection, || recall(connection, id, place)))
     }
 
     fn unfinished(&mut self) -> Result<Vec<BreakpointInfo>, blocking::Failure> {

@@ -71,6 +71,8 @@ pub(crate) fn open(path: &Path, busy_timeout: Duration) -> Result<Connection, Fa
     let mut connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(busy_timeout)?;
     connection.set_prepared_statement_cache_capacity(32);
+    // Else a statement may be compiled again whenever it is given other values.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     match make_ours(&mut connection, busy_timeout) {
         Ok(()) => Ok(connection),
         Err(failure) => {

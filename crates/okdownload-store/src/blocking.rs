@@ -52,7 +52,7 @@ use futures_channel::oneshot;
 use okdownload_types::{BreakpointInfo, CompletionRecord, Error, ErrorKind, Location, Result, TaskId};
 use url::Url;
 
-use crate::{Change, CommitLevel, DownloadStore, StoreCapability};
+use crate::{Change, CommitLevel, DownloadStore, Recalled, StoreCapability};
 use worker::{Batch, Job};
 
 /// Why a call failed, and what becomes of the open database.
@@ -114,6 +114,16 @@ pub trait BlockingStore: Sized + 'static {
     /// # Errors
     /// If they can't be read.
     fn breakpoints_at(&mut self, location: &Location) -> Result<Vec<BreakpointInfo>, Failure>;
+
+    /// The three above in one go, the last if there is a place.
+    ///
+    /// # Errors
+    /// If one of them can't be read.
+    fn recall(&mut self, id: TaskId, place: Option<&Location>) -> Result<Recalled, Failure> {
+        let (breakpoint, completion) = (self.breakpoint(id)?, self.completion(id)?);
+        let at_place = place.map_or(Ok(Vec::new()), |place| self.breakpoints_at(place))?;
+        Ok(Recalled { breakpoint, completion, at_place })
+    }
 
     /// All breakpoints, the oldest first.
     ///
@@ -269,6 +279,11 @@ impl<O: Opener> DownloadStore for Blocking<O> {
     async fn breakpoints_at(&self, location: &Location) -> Result<Vec<BreakpointInfo>> {
         let location = location.clone();
         self.read(move |database| database.breakpoints_at(&location)).await
+    }
+
+    async fn recall(&self, id: TaskId, place: Option<&Location>) -> Result<Recalled> {
+        let place = place.cloned();
+        self.read(move |database| database.recall(id, place.as_ref())).await
     }
 
     async fn unfinished(&self) -> Result<Vec<BreakpointInfo>> {

@@ -51,6 +51,15 @@ macro_rules! forward_store {
                 $crate::DownloadStore::breakpoints_at($inner, location).await
             }
 
+            async fn recall(
+                &self,
+                id: $crate::__private::TaskId,
+                place: Option<&$crate::__private::Location>,
+            ) -> $crate::__private::Result<$crate::Recalled> {
+                let $store = self;
+                $crate::DownloadStore::recall($inner, id, place).await
+            }
+
             async fn unfinished(
                 &self,
             ) -> $crate::__private::Result<Vec<$crate::__private::BreakpointInfo>> {

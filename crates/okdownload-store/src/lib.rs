@@ -111,6 +111,17 @@ pub fn no_breakpoint(id: TaskId) -> Error {
         .with_advice("put the breakpoint whole")
 }
 
+/// What a store has about a task before it runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Recalled {
+    /// Its breakpoint.
+    pub breakpoint: Option<BreakpointInfo>,
+    /// Its completion record.
+    pub completion: Option<CompletionRecord>,
+    /// The breakpoints, its own among them, whose finished file goes to the place that was asked about.
+    pub at_place: Vec<BreakpointInfo>,
+}
+
 /// Keeps breakpoints and completion records.
 ///
 /// # Contract
@@ -144,6 +155,21 @@ pub trait DownloadStore: Debug + Send + Sync + 'static {
     /// # Errors
     /// If the store can't be read.
     async fn breakpoints_at(&self, location: &Location) -> Result<Vec<BreakpointInfo>>;
+
+    /// All that a task has to know before it runs: [`breakpoint`](DownloadStore::breakpoint), then
+    /// [`completion`](DownloadStore::completion), then [`breakpoints_at`](DownloadStore::breakpoints_at) this place, if
+    /// there is one. Each task asks for it, small files too: a store that can answer in one go should.
+    ///
+    /// # Errors
+    /// If the store can't be read.
+    async fn recall(&self, id: TaskId, place: Option<&Location>) -> Result<Recalled> {
+        let (breakpoint, completion) = (self.breakpoint(id).await?, self.completion(id).await?);
+        let at_place = match place {
+            Some(place) => self.breakpoints_at(place).await?,
+            None => Vec::new(),
+        };
+        Ok(Recalled { breakpoint, completion, at_place })
+    }
 
     /// All breakpoints, the oldest first.
     ///

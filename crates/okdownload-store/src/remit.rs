@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use okdownload_types::{BreakpointInfo, CompletionRecord, Location, Result, TaskId};
 use url::Url;
 
-use crate::{Change, CommitLevel, DownloadStore, StoreCapability};
+use crate::{Change, CommitLevel, DownloadStore, Recalled, StoreCapability};
 
 /// Tells the time since some fixed moment.
 pub type Clock = Arc<dyn Fn() -> Duration + Send + Sync>;
@@ -79,6 +79,15 @@ impl Remit {
             let new = || Held { since, info: None, tried: false, leaving: false };
             self.held().entry(id).or_insert_with(new);
         }
+    }
+
+    /// Whether the store need not hear of a task of which `written` bytes are there: it is held, and not due even with
+    /// them.
+    pub fn may_wait(&self, id: TaskId, written: u64) -> bool {
+        let held = self.held();
+        let Some(held) = held.get(&id).filter(|held| !held.tried && !held.leaving) else { return false };
+        let elapsed = (self.clock)().saturating_sub(held.since);
+        written <= self.threshold && elapsed < self.delay
     }
 
     /// A run of a task is over: what is still held of it is written now, unless it has no bytes.
@@ -190,12 +199,21 @@ impl Remit {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Held breakpoints, the oldest first.
-    fn held_infos(&self) -> Vec<BreakpointInfo> {
+    fn held_info(&self, id: TaskId) -> Option<BreakpointInfo> {
+        self.held().get(&id)?.info.clone()
+    }
+
+    fn held_at(&self, place: &Location) -> Vec<BreakpointInfo> {
+        self.held_where(|info| info.location == *place)
+    }
+
+    /// Held breakpoints that are wanted, the oldest first.
+    fn held_where(&self, wanted: impl Fn(&BreakpointInfo) -> bool) -> Vec<BreakpointInfo> {
         let held = self.held();
-        let mut found: Vec<&Held> = held.values().collect();
-        found.sort_by_key(|held| held.since);
-        found.into_iter().filter_map(|held| held.info.clone()).collect()
+        let with_info = held.values().filter_map(|held| Some((held.since, held.info.as_ref()?)));
+        let mut found: Vec<_> = with_info.filter(|(_, info)| wanted(info)).collect();
+        found.sort_by_key(|(since, _)| *since);
+        found.into_iter().map(|(_, info)| info.clone()).collect()
     }
 }
 
@@ -260,8 +278,7 @@ impl DownloadStore for Remit {
     }
 
     async fn breakpoint(&self, id: TaskId) -> Result<Option<BreakpointInfo>> {
-        let held = self.held().get(&id).and_then(|held| held.info.clone());
-        match held {
+        match self.held_info(id) {
             Some(info) => Ok(Some(info)),
             None => self.inner.breakpoint(id).await,
         }
@@ -272,13 +289,24 @@ impl DownloadStore for Remit {
     }
 
     async fn breakpoints_at(&self, location: &Location) -> Result<Vec<BreakpointInfo>> {
-        let mut held = self.held_infos();
-        held.retain(|info| info.location == *location);
+        let held = self.held_at(location);
         Ok(merged(self.inner.breakpoints_at(location).await?, held))
     }
 
+    async fn recall(&self, id: TaskId, place: Option<&Location>) -> Result<Recalled> {
+        // Held ones first, as below.
+        let own = self.held_info(id);
+        let there = place.map_or_else(Vec::new, |place| self.held_at(place));
+        let stored = self.inner.recall(id, place).await?;
+        Ok(Recalled {
+            breakpoint: own.or(stored.breakpoint),
+            completion: stored.completion,
+            at_place: merged(stored.at_place, there),
+        })
+    }
+
     async fn unfinished(&self) -> Result<Vec<BreakpointInfo>> {
-        let held = self.held_infos();
+        let held = self.held_where(|_| true);
         Ok(merged(self.inner.unfinished().await?, held))
     }
 

@@ -195,6 +195,55 @@ async fn several_changes_of_one_batch_are_one_record() {
 }
 
 #[tokio::test]
+async fn what_is_held_may_wait_until_it_is_due() {
+    let bench = Bench::new();
+    assert!(!bench.remit.may_wait(ID, 0), "nobody knows of it");
+    bench.remit.start(ID, false);
+    bench.commit(Change::Put(info(1))).await.unwrap();
+    assert!(bench.remit.may_wait(ID, MIB));
+    assert!(!bench.remit.may_wait(ID, MIB + 1));
+    bench.at(1500);
+    assert!(!bench.remit.may_wait(ID, 1));
+    bench.at(0);
+    bench.remit.commit(vec![], Power).await.unwrap();
+    bench.remit.end(ID).await.unwrap();
+    assert!(!bench.remit.may_wait(ID, 1), "it was written");
+}
+
+#[tokio::test]
+async fn what_may_have_been_written_may_not_wait() {
+    let bench = Bench::with(1).await;
+    bench.store.fail(true);
+    bench.at(1500);
+    bench.remit.commit_due().await.unwrap_err();
+    bench.at(0);
+    assert!(!bench.remit.may_wait(ID, 1));
+}
+
+#[tokio::test]
+async fn a_task_is_recalled_with_what_is_held() {
+    let bench = Bench::with(1).await;
+    let other = |id: u128, written| {
+        let mut other = info(written);
+        other.id = TaskId::from_u128(id);
+        other
+    };
+    bench.commit(Change::Put(other(8, 2))).await.unwrap();
+    bench
+        .store
+        .inner
+        .commit(vec![Change::Put(info(0)), Change::Complete(completion())], Process)
+        .await
+        .unwrap();
+    bench.store.inner.commit(vec![Change::Put(info(0))], Process).await.unwrap();
+    let recalled = bench.remit.recall(ID, Some(&info(0).location)).await.unwrap();
+    assert_eq!(recalled.breakpoint, Some(info(1)));
+    assert_eq!(recalled.completion, Some(completion()));
+    assert_eq!(recalled.at_place, [other(8, 2), info(1)]);
+    assert_eq!(bench.remit.recall(ID, None).await.unwrap().at_place, []);
+}
+
+#[tokio::test]
 async fn what_has_no_bytes_is_never_due() {
     let bench = Bench::with(0).await;
     bench.at(10_000);

@@ -62,6 +62,7 @@ macro_rules! store_suite {
             listing:
                 breakpoints_are_found_by_their_location
                 a_breakpoint_that_moved_is_found_there_only
+                a_task_is_recalled_as_its_records_are_found
                 unfinished_comes_oldest_first
                 completed_comes_oldest_first
                 ten_thousand_records;

@@ -141,6 +141,7 @@ pub async fn the_time_of_modification_is_set(fixture: &dyn OutputFixture) {
         let options = CommitOptions::new(false, n == 0, Some(modified));
         part.commit(&bench.at(&name), options).await.unwrap();
         let stat = bench.factory.stat(&bench.at(&name)).await.unwrap().unwrap();
+        assert!(part.modified().is_none_or(|known| Some(known) == stat.modified));
         if fixture.keeps_modified() {
             assert_eq!(stat.modified, Some(modified));
         } else {

@@ -42,6 +42,28 @@ pub async fn a_breakpoint_that_moved_is_found_there_only(fixture: &StoreFixture)
     assert_eq!(store.breakpoints_at(&moved.location).await.unwrap(), [moved]);
 }
 
+/// In one go or one by one, it is the same.
+pub async fn a_task_is_recalled_as_its_records_are_found(fixture: &StoreFixture) {
+    let store = fixture.store();
+    let place = Location::Path("/downloads/same".into());
+    let there = |n| changed(breakpoint(n), |info| info.location = place.clone());
+    put(&store, &there(1)).await;
+    put(&store, &there(2)).await;
+    commit(&store, vec![Change::Complete(completion(3)), Change::Complete(completion(1))]).await;
+    put(&store, &there(1)).await;
+    for (n, asked) in [(1, Some(&place)), (2, None), (3, Some(&place)), (4, None), (1, Some(&there(9).part))]
+    {
+        let recalled = store.recall(id(n), asked).await.unwrap();
+        assert_eq!(recalled.breakpoint, store.breakpoint(id(n)).await.unwrap());
+        assert_eq!(recalled.completion, store.completion(id(n)).await.unwrap());
+        let at_place = match asked {
+            Some(place) => store.breakpoints_at(place).await.unwrap(),
+            None => Vec::new(),
+        };
+        assert_eq!(recalled.at_place, at_place);
+    }
+}
+
 /// By arrival. A breakpoint that is put again, as when a block is split, keeps its place.
 pub async fn unfinished_comes_oldest_first(fixture: &StoreFixture) {
     let store = fixture.store();
