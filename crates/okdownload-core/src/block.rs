@@ -280,7 +280,7 @@ impl Worked<'_> {
             .publish(Event::FetchStart { block: number, remaining: block_end.map(|end| end - missing) });
         let before = self.reached();
         self.flowing.get_or_insert_with(|| Flowing::begin(&self.transfer.flowing));
-        let received = receive_body(self.run, self.transfer, self.worker.scope, connected, start, end).await;
+        let received = receive_body(self.run, self.transfer, self.worker, connected, start, end).await;
         self.progressed = self.reached() > before;
         self.ever_received |= self.progressed;
         match received {
@@ -384,15 +384,17 @@ fn is_refusal_to_serve(error: &Error) -> bool {
     error.is_temporary() || error.status() == Some(403)
 }
 
-/// Receives a body whose first byte belongs at `position`, and writes of it what `scope` misses.
+/// Receives a body whose first byte belongs at `position`, and writes of it what the worker's scope misses.
 async fn receive_body(
     run: &Run,
     transfer: &Transfer,
-    scope: Scope,
+    worker: &Worker,
     connected: &mut dyn Connected,
     mut position: u64,
     end: Option<u64>,
 ) -> Result<(), Fault> {
+    let scope = worker.scope;
+    worker.receives();
     let mut writer = Writer::new(transfer);
     let limits = run.task.timeouts();
     let mut deadline = from_now(limits.stall);
@@ -428,6 +430,7 @@ async fn receive_body(
             Some(Ok(Ok(None))) => break ended(transfer, scope, position, end),
             Some(Ok(Ok(Some(chunk)))) => {
                 pace.add(waited, chunk.len());
+                worker.received(chunk.len());
                 if let Err(fault) =
                     take_in(run, transfer, scope, &mut writer, &mut position, end, chunk).await
                 {

@@ -275,17 +275,18 @@ impl Call<'_> {
                 Err(unfit) => cause = unfit,
             }
         }
-        let covered = covered(&answer.verdict, &version);
-        if !covered && !self.is_spliceable(&version) {
+        if !covered(&answer.verdict, &version) && !self.is_spliceable(&version) {
             // The rest could not be put behind this beginning, so one response must bring it all.
             (answer, version) = self.whole_answer().await?;
         }
+        let covered = covered(&answer.verdict, &version);
         let partial = answer.connected.head().status == 206;
         let Opened { stream, output, mut info } = self.open_fresh(known, &location, &version).await?;
         let mut facts = BlockFacts::new(version.total.unwrap_or(u64::MAX));
         facts.accepts_ranges = partial;
         facts.seekable = output.seek;
-        let connections = self.connections(facts, &version);
+        // What the first response brings whole needs no other.
+        let connections = if covered { NonZeroU32::MIN } else { self.connections(facts, &version) };
         let ahead = (!output.seek).then(|| Ahead::of(connections));
         let probed = if partial { PROBE } else { version.total.unwrap_or(0) };
         info.blocks = match (version.total, ahead) {

@@ -5,15 +5,16 @@ use std::num::{NonZeroU32, NonZeroU64};
 use okdownload_types::BlockInfo;
 
 /// The blocks of a fresh download of `total` bytes whose first `probed` bytes are on their way on one connection: that
-/// connection goes on with the first block, so only what is left is divided.
+/// connection's block has at least these.
 pub(crate) fn fresh(total: u64, probed: u64, count: NonZeroU32, smallest: NonZeroU64) -> Vec<BlockInfo> {
+    let pieces = divide(0, total, count, smallest);
     let probed = probed.min(total);
-    let mut pieces = divide(probed, total, count, smallest);
-    match pieces.first_mut() {
-        Some(first) => *first = BlockInfo::new(0, first.length.map(|length| length + probed)),
-        None => pieces.push(BlockInfo::new(0, Some(total))),
+    if pieces.first().is_some_and(|first| first.length >= Some(probed)) {
+        return pieces;
     }
-    pieces
+    let first = BlockInfo::new(0, Some(probed));
+    let others = NonZeroU32::new(count.get() - 1).map(|count| divide(probed, total, count, smallest));
+    std::iter::once(first).chain(others.unwrap_or_default()).collect()
 }
 
 /// The blocks of a download that goes to an output which takes bytes in order: the first piece, and the rest, off which

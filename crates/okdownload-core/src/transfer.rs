@@ -1,5 +1,6 @@
 //! All connections of one run: who works on what, until everything is there.
 
+use std::num::NonZeroU64;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,7 +53,7 @@ pub(crate) async fn transfer(
         working: FuturesUnordered::new(),
         workers: Vec::new(),
         connections,
-        idle: 0,
+        idle: Vec::new(),
         patience: run.task.timeouts().head / PATIENCE,
         ranged,
     };
@@ -122,8 +123,8 @@ struct Crew<'a> {
     workers: Vec<Arc<Worker>>,
     /// How many may work at a time; a server that refuses one lowers it.
     connections: usize,
-    /// How many of those that may have been served to their end and have nothing to do.
-    idle: usize,
+    /// Those of them that were served to their end and have nothing to do: how fast each was.
+    idle: Vec<Option<NonZeroU64>>,
     /// How long a request may be without an answer before an idle connection takes its block over.
     patience: Duration,
     /// Whether blocks are asked for by range; else one connection takes the whole.
@@ -134,13 +135,16 @@ struct Crew<'a> {
 /// was served will be served again, and a server may refuse a further one by silence.
 const PATIENCE: u32 = 10;
 
+/// How soon an idle connection looks again: who was fast enough to be left alone may have become slow.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
+
 impl<'a> Crew<'a> {
     /// Sets somebody to work on this.
     fn start(&mut self, scope: Scope, first: Option<Answer>) {
         if let Some(block) = scope.block() {
             self.transfer.ledger.assign(block);
         }
-        self.idle = self.idle.saturating_sub(1);
+        self.idle.pop();
         let worker = Arc::new(Worker::new(scope));
         self.workers.push(worker.clone());
         let (run, transfer) = (self.run, self.transfer);
@@ -177,31 +181,44 @@ impl<'a> Crew<'a> {
         overdue.min_by_key(|(moment, _)| *moment)
     }
 
-    /// When an idle connection should look whether a block is to be taken over.
+    /// When an idle connection should look again whether a block is to be taken over or split.
     fn relief(&self) -> Option<Instant> {
-        let may = self.ranged && self.idle > 0 && !self.transfer.halt.is_cancelled();
-        let moment = || self.overdue().map_or_else(|| from_now(self.patience), |(moment, _)| moment);
+        let may = self.ranged && !self.idle.is_empty() && !self.transfer.halt.is_cancelled();
+        let later = from_now(LOOK_AGAIN);
+        let moment = || self.overdue().map_or(later, |(moment, _)| moment.min(later));
         (may && self.working.len() < self.connections).then(moment)
     }
 
     /// Takes a block away from the connection whose request for it gets no answer. What that one hears later is dropped.
     fn take_over(&self) -> Option<usize> {
-        let (_, worker) = self.overdue().filter(|(moment, _)| self.idle > 0 && *moment <= Instant::now())?;
+        let is_due = |moment| !self.idle.is_empty() && moment <= Instant::now();
+        let (_, worker) = self.overdue().filter(|(moment, _)| is_due(*moment))?;
         tracing::debug!(block = worker.scope.number(), "taking over: there is no answer");
         worker.relieved.cancel();
         worker.scope.block()
     }
 
-    /// Takes part of the largest rest away from the connection that works on it, if that pays.
+    /// Takes part of what would take longest away from the connection that works on it, if that pays.
     fn split(&self) -> Option<usize> {
         if !self.transfer.spliceable {
             return None;
         }
-        let (block, rest) = self.transfer.ledger.largest_rest()?;
+        let idle_speed = self.idle.last().copied().flatten();
+        let rests = self.workers.iter().filter_map(|worker| {
+            let (position, end) = self.transfer.ledger.missing(worker.scope.block()?);
+            let remaining = end?.checked_sub(position).filter(|rest| *rest > 0)?;
+            // Who has only begun will be as fast as the others.
+            let speed = worker.speed().or(idle_speed);
+            let time = u128::from(remaining) * 1_000_000 / speed.map_or(1, |speed| speed.get().into());
+            Some((time, remaining, speed, worker))
+        });
+        let (_, remaining, speed, worker) = rests.max_by_key(|(time, ..)| *time)?;
         let mut strategy = self.run.strategy();
-        let smallest = strategy.smallest_block().get();
-        let taken = strategy.split(&SplitFacts::new(rest, smallest))?;
-        self.transfer.ledger.split(block, taken.get())
+        let mut facts = SplitFacts::new(remaining, strategy.smallest_block().get());
+        (facts.speed, facts.idle_speed) = (speed, idle_speed);
+        facts.answer_time = worker.answer_time();
+        let taken = strategy.split(&facts)?;
+        self.transfer.ledger.split(worker.scope.block()?, taken.get())
     }
 
     /// Goes on after a connection's end. `Some`: the transfer is over.
@@ -211,7 +228,7 @@ impl<'a> Crew<'a> {
         match end {
             WorkEnd::Full => {
                 self.release(scope);
-                self.idle += 1;
+                self.idle.push(worker.speed());
             }
             WorkEnd::Halted => self.release(scope),
             WorkEnd::NotServed(error) => {

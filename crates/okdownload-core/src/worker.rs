@@ -1,5 +1,6 @@
 //! One of a transfer's connections, as the others see it.
 
+use std::num::NonZeroU64;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -16,28 +17,65 @@ pub(crate) struct Worker {
     pub(crate) scope: Scope,
     /// Cancelled when another connection takes its block over.
     pub(crate) relieved: CancellationToken,
+    pace: Mutex<Pace>,
+}
+
+#[derive(Debug, Default)]
+struct Pace {
     /// When the request was made that has no answer yet.
-    asked: Mutex<Option<Instant>>,
+    asked: Option<Instant>,
+    /// How long the last request waited for its answer.
+    answer_time: Duration,
+    /// Since when bytes come.
+    since: Option<Instant>,
+    /// How many have come.
+    received: u64,
 }
 
 impl Worker {
     pub(crate) fn new(scope: Scope) -> Self {
-        Self { scope, relieved: CancellationToken::new(), asked: Mutex::new(None) }
+        Self { scope, relieved: CancellationToken::new(), pace: Mutex::default() }
     }
 
     /// A request is made.
     pub(crate) fn asks(&self) {
-        *lock(&self.asked) = Some(Instant::now());
+        lock(&self.pace).asked = Some(Instant::now());
     }
 
     /// The request was answered, or failed.
     pub(crate) fn answered(&self) {
-        *lock(&self.asked) = None;
+        let mut pace = lock(&self.pace);
+        if let Some(asked) = pace.asked.take() {
+            pace.answer_time = asked.elapsed();
+        }
+    }
+
+    /// A body begins.
+    pub(crate) fn receives(&self) {
+        lock(&self.pace).since.get_or_insert_with(Instant::now);
+    }
+
+    /// Bytes came.
+    pub(crate) fn received(&self, bytes: usize) {
+        lock(&self.pace).received += bytes as u64;
+    }
+
+    /// Bytes a second, since the first of them; unknown before there is anything to go by.
+    pub(crate) fn speed(&self) -> Option<NonZeroU64> {
+        let pace = lock(&self.pace);
+        let elapsed = pace.since?.elapsed().as_micros().max(1);
+        let speed = u128::from(pace.received) * 1_000_000 / elapsed;
+        NonZeroU64::new(u64::try_from(speed).unwrap_or(u64::MAX))
+    }
+
+    /// How long its last request waited for its answer.
+    pub(crate) fn answer_time(&self) -> Duration {
+        lock(&self.pace).answer_time
     }
 
     /// When its request will have been without an answer for so long; `None` if nothing waits for one.
     pub(crate) fn overdue(&self, patience: Duration) -> Option<Instant> {
-        let asked = lock(&self.asked).filter(|_| self.scope != Scope::Whole)?;
+        let asked = lock(&self.pace).asked.filter(|_| self.scope != Scope::Whole)?;
         asked.checked_add(patience)
     }
 }

@@ -57,9 +57,10 @@ pub trait DownloadStrategy: DynClone + Debug + Send + Sync + 'static {
         NonZeroU64::MIN.saturating_add(MIB - 1)
     }
 
-    /// How many bytes an idle connection is to take over from the end of the block that has most left; `None` if that
-    /// does not pay. Neither what is taken nor what is left may be shorter than half of the smallest block, so that
-    /// splitting ends. See [`default_split`].
+    /// How many bytes an idle connection is to take over from the end of the block that would take longest; `None` if that
+    /// does not pay now: as long as there is an idle connection, it is asked again from time to time. Neither what is
+    /// taken nor what is left may be shorter than a sixteenth of the smallest block, so that splitting ends. See
+    /// [`default_split`].
     fn split(&mut self, facts: &SplitFacts) -> Option<NonZeroU64> {
         default_split(facts)
     }
@@ -126,16 +127,22 @@ impl BlockFacts {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SplitFacts {
-    /// How many bytes of the largest rest nobody has received yet.
+    /// How many bytes nobody has received yet of the block that would take longest.
     pub remaining: u64,
     /// The least length of a block.
     pub smallest: u64,
+    /// How fast its connection brings them, in bytes a second, where that is known.
+    pub speed: Option<NonZeroU64>,
+    /// How fast the idle connection was, where that is known.
+    pub idle_speed: Option<NonZeroU64>,
+    /// How long a request waited for its answer.
+    pub answer_time: Duration,
 }
 
 impl SplitFacts {
-    /// Facts of this rest.
+    /// Facts of this rest; how fast anything is, is not known.
     pub const fn new(remaining: u64, smallest: u64) -> Self {
-        Self { remaining, smallest }
+        Self { remaining, smallest, speed: None, idle_speed: None, answer_time: Duration::ZERO }
     }
 }
 
@@ -181,9 +188,25 @@ pub fn default_block_count(facts: &BlockFacts) -> NonZeroU32 {
     facts.wanted.or(NonZeroU32::new(table)).unwrap_or(NonZeroU32::MIN)
 }
 
-/// Half of the rest; nothing where a half would be less than half of the smallest block.
+/// As much of the rest as lets both connections end at the same time, by how fast they were. Nothing where that would save
+/// less time than another request costs: at least the wait for its answer, and what the server sends beyond the split,
+/// which is lost, and the connection with it. Where speeds are not known: half of the rest, unless a half would be less
+/// than half of the smallest block.
 pub fn default_split(facts: &SplitFacts) -> Option<NonZeroU64> {
-    NonZeroU64::new(facts.remaining / 2).filter(|taken| taken.get() >= facts.smallest / 2)
+    /// What lies in buffers on the way takes about as long.
+    const LEAST_GAIN: Duration = Duration::from_millis(50);
+    let (Some(speed), Some(idle)) = (facts.speed, facts.idle_speed) else {
+        return NonZeroU64::new(facts.remaining / 2).filter(|taken| taken.get() >= facts.smallest / 2);
+    };
+    let (remaining, speed, idle) =
+        (u128::from(facts.remaining), u128::from(speed.get()), u128::from(idle.get()));
+    let taken = remaining * idle / (speed + idle);
+    // What the owner is relieved of, at its own speed.
+    let gain = taken.saturating_mul(1_000_000) / speed;
+    let least = u128::from(facts.smallest / 16).max(1);
+    let enough = gain >= LEAST_GAIN.max(facts.answer_time.saturating_mul(2)).as_micros();
+    let taken = taken.max(least).min(remaining.saturating_sub(least));
+    u64::try_from(taken).ok().filter(|_| enough && taken >= least).and_then(NonZeroU64::new)
 }
 
 /// Temporary failures are tried again after an exponential wait with jitter, of at most 0.5 s at first, doubling, up
@@ -249,6 +272,28 @@ mod tests {
         assert_eq!(default_split(&SplitFacts::new(10 * MIB, MIB)).map(NonZeroU64::get), Some(5 * MIB));
         assert_eq!(default_split(&SplitFacts::new(MIB - 2, MIB)), None);
         assert_eq!(default_split(&SplitFacts::new(0, MIB)), None);
+    }
+
+    #[test]
+    fn a_split_lets_both_end_together() {
+        let split = |remaining, speed, idle, millis| {
+            let mut facts = SplitFacts::new(remaining, MIB);
+            (facts.speed, facts.idle_speed) = (NonZeroU64::new(speed), NonZeroU64::new(idle));
+            facts.answer_time = Duration::from_millis(millis);
+            default_split(&facts).map(NonZeroU64::get)
+        };
+        assert_eq!(split(20 * MIB, 2 * MIB, 18 * MIB, 0), Some(18 * MIB));
+        assert_eq!(split(20 * MIB, 18 * MIB, 2 * MIB, 0), Some(2 * MIB));
+        assert_eq!(split(10 * MIB, MIB, 0, 0), Some(5 * MIB), "the speed is not known");
+        // 40 ms are not worth a request; nor 900 ms where an answer takes half a second.
+        assert_eq!(split(20 * MIB, 250 * MIB, 250 * MIB, 0), None);
+        assert_eq!(split(18 * MIB, 10 * MIB, 10 * MIB, 500), None);
+        assert_eq!(split(22 * MIB, 10 * MIB, 10 * MIB, 500), Some(11 * MIB));
+        // The last bytes of a slow one, and what is not worth a block.
+        assert_eq!(split(MIB / 8, 4096, 1 << 30, 0), Some(MIB / 16));
+        assert_eq!(split(MIB / 8 - 1, 4096, 1 << 30, 0), None);
+        assert_eq!(split(u64::MAX, u64::MAX, u64::MAX, 0), Some(u64::MAX / 2));
+        assert_eq!(split(0, 1, 1, 0), None);
     }
 
     fn verdict(error: &Error, failures: u32) -> RetryVerdict {

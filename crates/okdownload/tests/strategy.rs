@@ -135,7 +135,7 @@ async fn the_strategy_decides_what_is_taken_over() {
     place.server.script("/a", [Reply::resource().gate_after(1, &gate)]);
     let ok = place.engine();
     let handle = ok.task(place.task("/a", "a").build().unwrap()).strategy(SplitOnce::default()).enqueue();
-    let half = MIB + (SIZE - MIB) / 2;
+    let half = SIZE.div_ceil(2);
     let mut progress = handle.progress();
     // The second block, and a quarter of what is left of the first.
     let quarter = (half - 1) / 4;

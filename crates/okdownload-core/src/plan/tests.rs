@@ -20,7 +20,10 @@ fn equal_pieces_with_the_remainder_first() {
 
 #[test]
 fn the_probe_belongs_to_the_first_block() {
-    assert_eq!(spans(&fresh(100, 10, n(3), bytes(1))), [(0, 40, 0), (40, 30, 0), (70, 30, 0)]);
+    assert_eq!(spans(&fresh(100, 10, n(3), bytes(1))), [(0, 34, 0), (34, 33, 0), (67, 33, 0)]);
+    assert_eq!(spans(&fresh(100, 50, n(3), bytes(1))), [(0, 50, 0), (50, 25, 0), (75, 25, 0)]);
+    assert_eq!(spans(&fresh(100, 50, n(3), bytes(30))), [(0, 50, 0), (50, 50, 0)]);
+    assert_eq!(spans(&fresh(100, 50, n(1), bytes(1))), [(0, 100, 0)]);
     assert_eq!(spans(&fresh(100, 100, n(3), bytes(1))), [(0, 100, 0)]);
     assert_eq!(spans(&fresh(0, 0, n(3), bytes(1))), [(0, 0, 0)]);
 }

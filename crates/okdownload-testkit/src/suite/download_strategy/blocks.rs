@@ -1,6 +1,6 @@
 //! How many connections, and who takes what from whom.
 
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroU64};
 
 use okdownload_strategy::{BlockFacts, DownloadStrategy, SplitFacts};
 
@@ -48,18 +48,22 @@ pub fn the_smallest_block_does_not_change(strategy: &dyn DownloadStrategy) {
     assert_eq!(run.smallest_block(), smallest);
 }
 
-/// Neither part of a split is shorter than half of the smallest block. So nobody loses all work, no request is made
+/// Neither part of a split is shorter than a sixteenth of the smallest block, however fast anybody is. So nobody loses all work, no request is made
 /// for next to nothing, and splitting ends.
 pub fn a_split_leaves_enough_on_both_sides(strategy: &dyn DownloadStrategy) {
     let smallest = strategy.smallest_block().get();
     let near = (0..=64).map(|eighths| (u128::from(smallest) * eighths / 8).min(u128::from(u64::MAX)) as u64);
     for rest in near.chain(LENGTHS).chain([smallest - 1, smallest.saturating_add(1)]) {
-        let taken = fresh(strategy).split(&SplitFacts::new(rest, smallest)).map_or(0, |taken| taken.get());
-        let left = rest.checked_sub(taken).unwrap_or_else(|| panic!("{taken} bytes taken from {rest}"));
-        let least = (smallest / 2).max(1);
-        assert!(
-            taken == 0 || (taken >= least && left >= least),
-            "{taken} bytes taken and {left} left, where the smallest block has {smallest}"
-        );
+        for (speed, idle_speed) in [(0, 0), (1, 1), (1 << 20, 1 << 30), (1 << 30, 1 << 20), (0, 1 << 20)] {
+            let mut facts = SplitFacts::new(rest, smallest);
+            (facts.speed, facts.idle_speed) = (NonZeroU64::new(speed), NonZeroU64::new(idle_speed));
+            let taken = fresh(strategy).split(&facts).map_or(0, |taken| taken.get());
+            let left = rest.checked_sub(taken).unwrap_or_else(|| panic!("{taken} bytes taken from {rest}"));
+            let least = (smallest / 16).max(1);
+            assert!(
+                taken == 0 || (taken >= least && left >= least),
+                "{taken} bytes taken and {left} left, where the smallest block has {smallest}"
+            );
+        }
     }
 }
