@@ -8,14 +8,14 @@ use std::time::{Duration, Instant};
 
 use okdownload_store::OnWarning;
 use okdownload_store::blocking::{self, Opener};
-use okdownload_store::place::{lock_above, move_aside};
+use okdownload_store::place::{io_error, lock_above, move_aside};
 use okdownload_types::Error;
 
 use crate::SledStore;
 use crate::database::Database;
 use crate::error::Failure;
 use crate::guard::{Guarded, guarded};
-use crate::place;
+use crate::place::{self, Found};
 
 /// How long between two looks at a database that another store has.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -60,10 +60,21 @@ impl SledStoreBuilder {
         let open = || {
             place::prepare(&self.path)?;
             let _lock = lock_above(&self.path, OPENING)?;
-            let found = place::look(&self.path)?;
-            guarded(|| Database::open(&self.path, found))
+            self.open_locked()
         };
         Ok(Guarded::new(self.patiently(open)?, self.path.clone(), self.patience))
+    }
+
+    /// Opens or makes it, under the lock that its place has.
+    fn open_locked(&self) -> Result<Database, Failure> {
+        let found = place::look(&self.path)?;
+        if found == Found::Begun {
+            if place::is_in_use(&self.path) {
+                return Err(Failure::InUse);
+            }
+            place::clear(&self.path).map_err(|error| io_error("the database cannot be made", error))?;
+        }
+        guarded(|| Database::open(&self.path, found))
     }
 
     /// Tries until no other store has the database. One that was just dropped, or its process, needs a moment.
@@ -81,8 +92,8 @@ impl SledStoreBuilder {
     fn recover(&self) -> Result<(), Failure> {
         self.patiently(|| {
             let _lock = lock_above(&self.path, OPENING)?;
-            let found = place::look(&self.path)?;
-            let failure = match guarded(|| Database::open(&self.path, found)?.verify()) {
+            let opened = self.open_locked();
+            let failure = match opened.and_then(|database| guarded(|| database.verify())) {
                 Err(failure) if failure.is_damage() => failure,
                 result => return result,
             };

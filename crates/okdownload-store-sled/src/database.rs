@@ -27,6 +27,17 @@ pub(crate) struct Database {
 impl Database {
     /// Opens what is in the directory; makes a database if it is empty.
     pub(crate) fn open(path: &Path, found: Found) -> Result<Self, Failure> {
+        if found == Found::Database {
+            return Self::open_as(path, found);
+        }
+        let cannot = |error| io_error("the database cannot be made", error);
+        place::begin(path).map_err(cannot)?;
+        let database = Self::open_as(path, found)?;
+        place::finish(path).map_err(cannot)?;
+        Ok(database)
+    }
+
+    fn open_as(path: &Path, found: Found) -> Result<Self, Failure> {
         let config = sled::Config::new().path(path).flush_every_ms(Some(FLUSH_MS));
         let db = match config.cache_capacity(CACHE).mode(Mode::LowSpace).open() {
             Ok(db) => db,
@@ -45,7 +56,7 @@ impl Database {
     fn check(&self, found: Found) -> Result<(), Failure> {
         let version = match self.db.get(keys::FORMAT_KEY)? {
             Some(format) => keys::version_of(&format),
-            None if found == Found::Nothing => {
+            None if found != Found::Database => {
                 self.db.insert(keys::FORMAT_KEY, keys::format(keys::VERSION))?;
                 self.db.flush()?;
                 return Ok(());

@@ -13,11 +13,17 @@ const LOG: &str = "db";
 /// Where sled keeps what is too large for the log.
 const BLOBS: &str = "blobs";
 
+/// Is there while a database is being made. What sled leaves if it dies meanwhile can't be told from damage, and nothing
+/// can be lost of it.
+const MAKING: &str = "making";
+
 /// What is at the path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Found {
     /// Nothing, or an empty directory.
     Nothing,
+    /// A database that was never finished.
+    Begun,
     /// A directory that sled has made.
     Database,
 }
@@ -33,15 +39,48 @@ pub(crate) fn look(path: &Path) -> Result<Found> {
     let names = names.map_err(|error| io_error("the database cannot be opened", error))?;
     let is_sleds = |name: &OsString| {
         let name = name.to_string_lossy();
-        [LOG, BLOBS, "conf"].contains(&&*name) || name.starts_with("snap.")
+        [LOG, BLOBS, "conf", MAKING].contains(&&*name) || name.starts_with("snap.")
     };
     match names.iter().find(|name| !is_sleds(name)) {
         _ if names.is_empty() => Ok(Found::Nothing),
+        None if names.iter().any(|name| name == MAKING) => Ok(Found::Begun),
         None => Ok(Found::Database),
         Some(other) => Err(Error::new(ErrorKind::Store, "the directory is not a sled database")
             .with_context("it has", other.to_string_lossy())
             .with_advice("name a directory that is empty or not there")),
     }
+}
+
+/// Says that what is in the directory from now on is a database only once [`finish`] has been called.
+pub(crate) fn begin(path: &Path) -> io::Result<()> {
+    File::create(path.join(MAKING))?;
+    sync_directory(path)
+}
+
+/// The database is made, and stays.
+pub(crate) fn finish(path: &Path) -> io::Result<()> {
+    // Else what is promised of it later could fall with its making.
+    sync(path)?;
+    fs::remove_file(path.join(MAKING))?;
+    sync_directory(path)
+}
+
+/// Removes what was begun and never finished.
+pub(crate) fn clear(path: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        if entry.file_name() == MAKING {
+            continue;
+        }
+        let is_directory = entry.file_type()?.is_dir();
+        if is_directory { fs::remove_dir_all(entry.path()) } else { fs::remove_file(entry.path()) }?;
+    }
+    Ok(())
+}
+
+/// Windows syncs no directories.
+fn sync_directory(path: &Path) -> io::Result<()> {
+    if cfg!(unix) { File::open(path)?.sync_all() } else { Ok(()) }
 }
 
 /// Makes sure that there is a directory, and one above it, that only its owner can read.
@@ -64,11 +103,9 @@ pub(crate) fn sync(path: &Path) -> io::Result<()> {
             file => file?.sync_all()?,
         }
     }
-    // Windows syncs no directories, and wants the right to write for files.
-    if cfg!(unix) {
-        File::open(&blobs)?.sync_all()?;
-        File::open(path)?.sync_all()?;
-    }
+    sync_directory(&blobs)?;
+    sync_directory(path)?;
+    // Windows wants the right to write.
     File::options().write(true).open(path.join(LOG))?.sync_all()
 }
 

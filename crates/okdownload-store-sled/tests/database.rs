@@ -127,6 +127,34 @@ async fn damage_is_moved_aside() {
     }
 }
 
+/// Who dies while a database is being made leaves all sorts of things, and has lost nothing.
+#[tokio::test]
+async fn a_database_that_was_never_finished_is_made_anew() {
+    type Leave = fn(&Path);
+    let leavings: [(&str, Leave); 4] = [
+        ("nothing", |_| ()),
+        ("half a configuration", |x| fs::write(x.join("conf"), "no configuration").unwrap()),
+        ("an empty log", |x| fs::write(x.join("db"), "").unwrap()),
+        ("an empty database", |x| drop(sled::open(x).unwrap())),
+    ];
+    for (name, leave) in leavings {
+        println!("{name}");
+        let bench = Bench::new();
+        fs::create_dir(bench.path("x")).unwrap();
+        leave(&bench.path("x"));
+        fs::write(bench.path("x/making"), "").unwrap();
+        for number in 1..3 {
+            let store = bench.store();
+            put(&store, &[number]).await.unwrap();
+            assert_eq!(store.unfinished().await.unwrap().len() as u64, number);
+            store.close().await.unwrap();
+        }
+        assert_eq!(bench.names(), ["x"]);
+        assert_eq!(*bench.warnings.lock().unwrap(), Vec::<String>::new());
+        assert!(!bench.path("x/making").exists());
+    }
+}
+
 /// Whatever a broken disk does to single bytes: what is read is right, or an error, or the damage is moved aside.
 #[tokio::test]
 async fn single_bytes_never_make_another_record() {
