@@ -1,0 +1,47 @@
+//! What a campaign cost, in figures.
+
+use crate::campaign::Campaign;
+
+/// The figures of one campaign.
+#[derive(Debug, Default)]
+pub(crate) struct Figures {
+    pub(crate) kills: usize,
+    /// How often it was begun anew, because all was done.
+    pub(crate) rounds: usize,
+    /// Kills that left a write-ahead log with something in it.
+    pub(crate) with_log: usize,
+    /// Kills between a file's final name and the record of that.
+    pub(crate) unrecorded: usize,
+    /// The bytes of all files of a round.
+    pub(crate) size: u64,
+    /// For each look after a kill: how many of the bytes that the server sent in that run are to be fetched again.
+    pub(crate) lost: Vec<u64>,
+    /// Bytes that were sent in all, and that would have been enough.
+    pub(crate) sent: u64,
+    pub(crate) enough: u64,
+}
+
+impl Figures {
+    pub(crate) const HEAD: &'static str = "| program | store | connections | durability | also | kills | downloads done | killed with a WAL | named, not recorded | bytes twice a kill: median | worst | of all that was sent | wrong files |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|";
+
+    /// A line of the table. (Who gets here has found no wrong file.)
+    pub(crate) fn row(&self, campaign: &Campaign) -> String {
+        let mut lost = self.lost.clone();
+        lost.sort_unstable();
+        let of = |lost: u64| {
+            let percent = lost as f64 * 100.0 / self.size as f64;
+            format!("{} KiB ({percent:.1} %)", lost >> 10)
+        };
+        let (median, worst) = (lost[lost.len() / 2], lost[lost.len() - 1]);
+        let twice = (self.sent - self.enough.min(self.sent)) as f64 * 100.0 / self.sent as f64;
+        let log = if campaign.store.has_log() { self.with_log.to_string() } else { "–".into() };
+        format!(
+            "| {campaign} | {} | {} | {log} | {} | {} | {} | {twice:.1} % | 0 |",
+            self.kills,
+            self.rounds,
+            self.unrecorded,
+            of(median),
+            of(worst),
+        )
+    }
+}
