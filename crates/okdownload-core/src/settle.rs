@@ -195,6 +195,7 @@ impl Call<'_> {
         validators: Validators,
     ) -> Result<()> {
         self.settle_name(location).await?;
+        self.clear_part(location).await?;
         self.figures.length = Some(file.length);
         let task = &self.run.task;
         let mut record = CompletionRecord::new(task.id(), task.url().clone(), location.clone(), file.length);
@@ -217,9 +218,35 @@ impl Call<'_> {
                 synced
             }
             Ok(None) => Ok(()),
-            // A file that may not be written to, or a link to one, is good enough to be left as it is.
+            // Somebody has made it read-only, or a link: no other try will open it, and its bytes are right.
+            Err(error) if matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::AlreadyExists) => {
+                self.run
+                    .hub
+                    .warn(format!("{location} is complete, but may not survive a loss of power: {error}"));
+                Ok(())
+            }
+            Err(error) => Err(error.with_context("to be synced", location)),
+        }
+    }
+
+    /// Removes a part beside a file that is complete without it: one that a run left which died before it was recorded.
+    async fn clear_part(&mut self, location: &Location) -> Result<()> {
+        let output = self.env.output.capability(location);
+        if !output.resume || output.hides_parts || !self.run.is_recorded() {
+            return Ok(());
+        }
+        let others = self.env.recorder.store().breakpoints_at(location).await?;
+        if others.iter().any(|info| info.id != self.run.task.id()) {
+            return Ok(());
+        }
+        let part =
+            location.with_file_name(&self.process.part_name(&location.file_name().unwrap_or_default()));
+        match self.env.output.open_part(&part, OpenMode::Existing).await {
+            Ok(Some(stream)) => stream.abort().await,
+            Ok(None) => Ok(()),
+            // It is another one's, or no part at all.
             Err(error) => {
-                tracing::debug!(%error, "a finished file cannot be opened to be synced");
+                tracing::debug!(%error, "what has the part's name stays");
                 Ok(())
             }
         }

@@ -227,8 +227,7 @@ pub(crate) fn in_the_end(stage: &Stage, ends: &[TaskEnd]) {
         }
         if end.cause == EndCause::Completed {
             completed(stage, task);
-            // Who finds the file whole does not look for parts that others have left.
-            let left = end.fetched > 0 && disk.look(&part(task)).is_some();
+            let left = disk.look(&part(task)).is_some();
             let recorded = store.breakpoints().iter().any(|info| info.id == stage.tasks[task].id());
             if left || recorded {
                 world.fail(|| {
