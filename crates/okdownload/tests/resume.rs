@@ -131,16 +131,107 @@ async fn a_truncated_part_costs_what_was_cut() {
     assert_content(&place.path("a"), &body);
 }
 
+/// What a run that died young has left is so little that nobody need hear of it.
 #[tokio::test]
 async fn a_part_without_a_record_is_taken_over_with_a_warning() {
-    let place = Place::new().await;
-    let body = Body::pattern(10, 1000);
-    place.server.serve("/a", tagged(body.clone()));
+    for (left, warned) in [(5000, 0), (2 * MIB, 1)] {
+        let place = Place::new().await;
+        let body = Body::pattern(10, 1000);
+        place.server.serve("/a", tagged(body.clone()));
+        std::fs::create_dir_all(place.path("")).unwrap();
+        std::fs::write(place.path("a.okdownload"), vec![1; left as usize]).unwrap();
+        let (end, warnings) = with_warnings(&place).await;
+        assert_eq!((end.cause, end.resumed), (EndCause::Completed, 0));
+        assert_content(&place.path("a"), &body);
+        assert_eq!(place.files(), ["a"]);
+        assert_eq!(warnings.len(), warned, "{warnings:?}");
+        assert!(warnings.iter().all(|warning| warning.contains("a.okdownload")), "{warnings:?}");
+    }
+}
+
+/// Runs `/a` in a new engine; gives the end, and what it was warned of.
+async fn with_warnings(place: &Place) -> (TaskEnd, Vec<String>) {
+    let ok = place.engine();
+    let request = ok.task(one_connection(place));
+    let events = request.events();
+    let end = request.enqueue().await;
+    ok.shutdown().await.unwrap();
+    let warning = |event| match event {
+        Event::Warning { message } => Some(message.to_string()),
+        _ => None,
+    };
+    let events: Vec<Event> = futures_util::StreamExt::collect(events).await;
+    (end, events.into_iter().filter_map(warning).collect())
+}
+
+/// The times of files are compared with each other, never with a clock.
+#[tokio::test]
+async fn a_clock_that_jumps_costs_nothing() {
+    let epoch = std::time::SystemTime::UNIX_EPOCH;
+    for jump in [epoch + Duration::from_secs(1), epoch + Duration::from_secs(4_000_000_000)] {
+        // Of a half, the time of its part.
+        let place = Place::new().await;
+        let body = Body::pattern(13, SIZE);
+        half(&place, tagged(body.clone())).await;
+        let part = std::fs::OpenOptions::new().write(true).open(place.path("a.okdownload")).unwrap();
+        part.set_modified(jump).unwrap();
+        let (end, began_anew) = again(&place, one_connection(&place)).await;
+        assert_eq!((end.cause, end.resumed, began_anew), (EndCause::Completed, SIZE / 2, None));
+        assert_content(&place.path("a"), &body);
+
+        // Of a whole, the time that it was told.
+        let place = Place::new().await;
+        place.server.serve("/a", tagged(body.clone()).last_modified(jump));
+        for requests in [1, 1] {
+            let (end, _) = again(&place, one_connection(&place)).await;
+            assert_eq!((end.cause, place.server.requests().len()), (EndCause::Completed, requests));
+        }
+    }
+}
+
+/// What a run leaves that died after the rename and before the first record.
+async fn died_unrecorded(place: &Place, body: &Body) {
+    let time = std::time::SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+    place.server.serve("/a", tagged(body.clone()).last_modified(time));
     std::fs::create_dir_all(place.path("")).unwrap();
-    std::fs::write(place.path("a.okdownload"), vec![1; 5000]).unwrap();
+    std::fs::write(place.path("a"), body.slice(..)).unwrap();
+    std::fs::File::options().write(true).open(place.path("a")).unwrap().set_modified(time).unwrap();
+}
+
+#[tokio::test]
+async fn a_part_that_nobody_needs_any_more_goes() {
+    let place = Place::new().await;
+    let body = Body::pattern(14, 1000);
+    died_unrecorded(&place, &body).await;
+    std::fs::write(place.path("a.okdownload"), "of a later run, which died young too").unwrap();
     let (end, _) = again(&place, one_connection(&place)).await;
-    assert_eq!(end.cause, EndCause::Completed);
+    assert_eq!((end.cause, end.fetched), (EndCause::Completed, 0));
     assert_content(&place.path("a"), &body);
+    assert_eq!(place.files(), ["a"]);
+}
+
+/// Its name may not be on the disk yet, and who says that it is complete says that it is.
+#[tokio::test]
+async fn a_finished_file_that_cannot_be_synced_is_not_said_to_be_complete() {
+    let place = Place::new().await;
+    let body = Body::pattern(15, 1000);
+    died_unrecorded(&place, &body).await;
+    let locked = std::fs::File::open(place.path("a")).unwrap();
+    locked.lock().unwrap();
+    let (end, _) = again(&place, one_connection(&place)).await;
+    assert_eq!(end.error.unwrap().kind(), ErrorKind::FileBusy);
+    drop(locked);
+    let (end, _) = again(&place, one_connection(&place)).await;
+    assert_eq!((end.cause, end.fetched), (EndCause::Completed, 0));
+
+    // No other try would open a link. It is told, and that is all.
+    let place = Place::new().await;
+    died_unrecorded(&place, &body).await;
+    std::fs::rename(place.path("a"), place.path("b")).unwrap();
+    std::os::unix::fs::symlink(place.path("b"), place.path("a")).unwrap();
+    let (end, warnings) = with_warnings(&place).await;
+    assert_eq!((end.cause, end.fetched), (EndCause::Completed, 0));
+    assert!(warnings.len() == 1 && warnings[0].contains("loss of power"), "{warnings:?}");
 }
 
 #[tokio::test]

@@ -167,6 +167,22 @@ fn core_can_be_simulated() {
     }
 }
 
+/// Clocks jump. What is kept, and what is trusted, is told by nobody's time of day.
+#[test]
+fn no_system_clock_decides_anything() {
+    let testkit = root().join("crates/okdownload-testkit");
+    for path in sources(&root().join("crates")).into_iter().filter(|path| !is_test(path)) {
+        if path.starts_with(&testkit) {
+            continue;
+        }
+        for (number, line) in code(&path) {
+            let words =
+                ["SystemTime::now", "UNIX_EPOCH.elapsed", "CURRENT_TIMESTAMP", "strftime", "datetime("];
+            assert!(words.iter().all(|word| !line.contains(word)), "{}:{number}: {line}", path.display());
+        }
+    }
+}
+
 #[test]
 fn only_the_singletons_module_is_global() {
     for path in sources(&root().join("crates")).into_iter().filter(|path| !is_test(path)) {
