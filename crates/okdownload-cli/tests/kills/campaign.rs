@@ -179,13 +179,14 @@ impl Drop for SaidOnPanic {
 }
 
 impl Moment {
-    /// More often at the beginning and at the end than in between.
-    fn random(random: &mut Rng) -> Self {
+    /// Often at the beginning and at the end. Where nothing is missing any more, all that is left is an end.
+    fn random(random: &mut Rng, missing: u64) -> Self {
         let millis = |random: &mut Rng, most: u64| Duration::from_micros(random.u64(0..most * 1000));
         match random.u32(0..10) {
-            0..3 => Self::After(millis(random, 120)),
-            3..7 => Self::Sent(random.f64(), millis(random, 5)),
-            _ => Self::Sent(1.0, millis(random, 60)),
+            _ if missing == 0 => Self::After(millis(random, 400)),
+            0..2 => Self::After(millis(random, 150)),
+            2..7 => Self::Sent(random.f64(), millis(random, 5)),
+            _ => Self::Sent(1.0, millis(random, 100)),
         }
     }
 }
@@ -256,7 +257,7 @@ impl Round {
             figures.sent += sent;
             if kills > 0 {
                 let lost = (sent + before.kept(&self.files)).saturating_sub(after.kept(&self.files));
-                figures.lost.push(lost);
+                figures.lost.extend((sent > 0).then_some(lost));
                 figures.with_log += usize::from(after.has_log);
                 figures.unrecorded += after.unrecorded;
             }
@@ -270,12 +271,13 @@ impl Round {
     /// Runs the program until it is killed, or done. It may be killed a second time at once; nobody looks in between.
     /// Returns how often it was killed, and whether it is done.
     async fn run_and_kill(&self, before: &Evidence, random: &mut Rng, most: usize) -> (usize, bool) {
-        let first = if most == 0 { Moment::Never } else { Moment::random(random) };
+        let missing = before.missing(&self.files);
+        let first = if most == 0 { Moment::Never } else { Moment::random(random, missing) };
         let second = (most > 1 && random.u32(0..5) == 0)
             .then(|| Moment::After(Duration::from_micros(random.u64(0..30_000))));
         let mut kills = 0;
         for moment in [Some(first), second].into_iter().flatten() {
-            if self.run_once(moment, before.missing(&self.files)).await {
+            if self.run_once(moment, missing).await {
                 return (kills, true);
             }
             kills += 1;

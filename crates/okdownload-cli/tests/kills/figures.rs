@@ -10,11 +10,12 @@ pub(crate) struct Figures {
     pub(crate) rounds: usize,
     /// Kills that left a write-ahead log with something in it.
     pub(crate) with_log: usize,
-    /// Kills between a file's final name and the record of that.
+    /// Files that a kill found between their final name and the record of that.
     pub(crate) unrecorded: usize,
     /// The bytes of all files of a round.
     pub(crate) size: u64,
-    /// For each look after a kill: how many of the bytes that the server sent in that run are to be fetched again.
+    /// How many of the bytes that the server sent until a kill are to be fetched again, for each kill before which it sent
+    /// some.
     pub(crate) lost: Vec<u64>,
     /// Bytes that were sent in all, and that would have been enough.
     pub(crate) sent: u64,
@@ -22,7 +23,12 @@ pub(crate) struct Figures {
 }
 
 impl Figures {
-    pub(crate) const HEAD: &'static str = "| program | store | connections | durability | also | kills | downloads done | killed with a WAL | named, not recorded | bytes twice a kill: median | worst | of all that was sent | wrong files |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|";
+    pub(crate) const HEAD: &'static str = "| program | store | connections | durability | also | kills | downloads done | kills with a WAL | files named, not recorded | bytes twice a kill: median | worst | of all that was sent | wrong files |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|";
+
+    /// Which share of all that was sent would not have been needed.
+    pub(crate) fn share_of_twice(&self) -> f64 {
+        self.sent.saturating_sub(self.enough) as f64 / self.sent as f64
+    }
 
     /// A line of the table. (Who gets here has found no wrong file.)
     pub(crate) fn row(&self, campaign: &Campaign) -> String {
@@ -33,7 +39,7 @@ impl Figures {
             format!("{} KiB ({percent:.1} %)", lost >> 10)
         };
         let (median, worst) = (lost[lost.len() / 2], lost[lost.len() - 1]);
-        let twice = (self.sent - self.enough.min(self.sent)) as f64 * 100.0 / self.sent as f64;
+        let twice = self.share_of_twice() * 100.0;
         let log = if campaign.store.has_log() { self.with_log.to_string() } else { "–".into() };
         format!(
             "| {campaign} | {} | {} | {log} | {} | {} | {} | {twice:.1} % | 0 |",

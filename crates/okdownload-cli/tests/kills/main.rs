@@ -53,5 +53,7 @@ async fn all_programs_and_stores() {
     eprintln!("\n{}", Figures::HEAD);
     for (campaign, figures) in &rows {
         eprintln!("{}", figures.row(campaign));
+        // Coarse, since nobody can say how slow a machine is; what is recorded is never fetched again, and that is exact.
+        assert!(figures.share_of_twice() < 0.5, "{campaign}");
     }
 }
