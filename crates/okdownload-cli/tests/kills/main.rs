@@ -3,7 +3,7 @@
 //!
 //! The moments are as random as a machine is; what is chosen of them comes out of fixed seeds.
 #![cfg(unix)]
-#![allow(clippy::unwrap_used, clippy::panic, reason = "that is how a test fails")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stderr, reason = "that is how a test fails")]
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -54,6 +54,6 @@ async fn all_programs_and_stores() {
     for (campaign, figures) in &rows {
         eprintln!("{}", figures.row(campaign));
         // Coarse, since nobody can say how slow a machine is; what is recorded is never fetched again, and that is exact.
-        assert!(figures.share_of_twice() < 0.5, "{campaign}");
+        assert!(figures.mean_cost() < 0.25, "{campaign}");
     }
 }
