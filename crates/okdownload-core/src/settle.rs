@@ -1,7 +1,7 @@
 //! The final name: what stands there already, whose it is, and which name to take instead.
 
 use okdownload_output::{OpenMode, Stat, StatKind};
-use okdownload_store::{Change, DownloadStore};
+use okdownload_store::{Change, DownloadStore, Remit};
 use okdownload_types::{
     BreakpointInfo, CompletionRecord, Error, ErrorKind, Location, OnExists, ResourceVersion, Result,
     Validators, VersionMatch,
@@ -242,7 +242,12 @@ impl Call<'_> {
         let part =
             location.with_file_name(&self.process.part_name(&location.file_name().unwrap_or_default()));
         match self.env.output.open_part(&part, OpenMode::Existing).await {
-            Ok(Some(stream)) => stream.abort().await,
+            Ok(Some(stream)) => {
+                if stream.initial_length() > Remit::THRESHOLD {
+                    self.run.hub.warn(format!("removing {part}: the file is complete without it"));
+                }
+                stream.abort().await
+            }
             Ok(None) => Ok(()),
             // It is another one's, or no part at all.
             Err(error) => {

@@ -200,14 +200,17 @@ async fn died_unrecorded(place: &Place, body: &Body) {
 
 #[tokio::test]
 async fn a_part_that_nobody_needs_any_more_goes() {
-    let place = Place::new().await;
-    let body = Body::pattern(14, 1000);
-    died_unrecorded(&place, &body).await;
-    std::fs::write(place.path("a.okdownload"), "of a later run, which died young too").unwrap();
-    let (end, _) = again(&place, one_connection(&place)).await;
-    assert_eq!((end.cause, end.fetched), (EndCause::Completed, 0));
-    assert_content(&place.path("a"), &body);
-    assert_eq!(place.files(), ["a"]);
+    for (left, warned) in [(100, 0), (2 * MIB, 1)] {
+        let place = Place::new().await;
+        let body = Body::pattern(14, 1000);
+        died_unrecorded(&place, &body).await;
+        std::fs::write(place.path("a.okdownload"), vec![1; left as usize]).unwrap();
+        let (end, warnings) = with_warnings(&place).await;
+        assert_eq!((end.cause, end.fetched), (EndCause::Completed, 0));
+        assert_content(&place.path("a"), &body);
+        assert_eq!(place.files(), ["a"]);
+        assert_eq!(warnings.len(), warned, "{warnings:?}");
+    }
 }
 
 /// Its name may not be on the disk yet, and who says that it is complete says that it is.
