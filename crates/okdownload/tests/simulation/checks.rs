@@ -167,7 +167,15 @@ pub(crate) fn spare(stage: &Stage) {
         let Some(task) = stage.tasks.iter().position(|task| task.id() == info.id) else { continue };
         let there = believed(&info, disk);
         let is_alone = disk.look(&place(task)).is_none();
-        if is_alone && info.validators.is_strong() && !scenario.tasks[task].digest && there.bytes() > 0 {
+        // A server that has lied about the length will be found to say otherwise.
+        let mut lengths = network.versions(&path(task)).into_iter().map(|version| version.length);
+        let is_true = info.total.is_none_or(|total| lengths.any(|length| length == total));
+        if is_alone
+            && is_true
+            && info.validators.is_strong()
+            && !scenario.tasks[task].digest
+            && there.bytes() > 0
+        {
             network.spare(&path(task), &info.validators, there.ranges);
         }
     }
