@@ -87,9 +87,5 @@ fn wrong(option: &str, error: &dyn std::fmt::Display) -> Failure {
 
 /// Two workers keep a fast link busy; more only wake each other up.
 pub(crate) fn runtime() -> std::io::Result<Runtime> {
-    match std::env::var("OKD_RT").as_deref() {
-        Ok("ct") => Builder::new_current_thread().enable_all().build(),
-        Ok("mt1") => Builder::new_multi_thread().worker_threads(1).thread_name("okdl").enable_all().build(),
-        _ => Builder::new_multi_thread().worker_threads(2).thread_name("okdl").enable_all().build(),
-    }
+    Builder::new_multi_thread().worker_threads(2).thread_name("okdl").enable_all().build()
 }

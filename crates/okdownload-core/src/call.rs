@@ -17,7 +17,7 @@ use std::time::Duration;
 use okdownload_monitor::Event;
 use okdownload_output::{CommitOptions, OutputCapability, OutputStream, OutputStreamFactory, Stat};
 use okdownload_store::{Change, CommitLevel, DownloadStore, Recalled};
-use okdownload_strategy::{BlockFacts, NameFacts, ProcessFileStrategy, ResponseVerdict};
+use okdownload_strategy::{BlockFacts, NameFacts, ProcessFileStrategy, ResponseVerdict, url_file_name};
 use okdownload_types::{
     BlockInfo, BreakpointInfo, ByteRange, CompletionRecord, Digest, Durability, Error, ErrorKind, Location,
     OnExists, ResourceVersion, Result, ResumeFailedCause, Validators,
@@ -78,7 +78,7 @@ pub(crate) struct Known {
     pub(crate) completion: Option<CompletionRecord>,
     /// Whether the store has, or may have, a breakpoint of this task.
     pub(crate) recorded: bool,
-    /// The place that the target names, and the breakpoints that the store had there.
+    /// The place that the file will probably have, and the breakpoints that the store had there.
     pub(crate) claims: Option<(Location, Vec<BreakpointInfo>)>,
     /// Whether something that has the final name may be replaced.
     pub(crate) replace: bool,
@@ -170,8 +170,12 @@ impl Call<'_> {
         }
         self.env.recorder.told(id).await?;
         let store = self.env.recorder.store();
-        let named = self.run.task.target().named();
-        let Recalled { breakpoint, completion, at_place } = store.recall(id, named).await?;
+        let target = self.run.task.target();
+        let named = target.named();
+        // Where the response is to name the file, it will most likely name it like this.
+        let guessed = || Some(target.resolve(&url_file_name(self.run.task.url())?));
+        let place = named.cloned().or_else(guessed);
+        let Recalled { breakpoint, completion, at_place } = store.recall(id, place.as_ref()).await?;
         let recorded = breakpoint.is_some();
         // What is listed as unfinished stays so until it completes, also if no byte of it is left.
         self.kept = recorded.then(|| BreakpointInfo::of(&self.run.task));
@@ -181,7 +185,7 @@ impl Call<'_> {
         let renamed = self.process.on_exists(&self.run.task) == OnExists::Rename;
         let location = named.filter(|_| !renamed).or(breakpoint.as_ref().map(|info| &info.location));
         let location = location.or(completion.as_ref().map(|record| &record.location)).or(named).cloned();
-        let claims = named.map(|named| (named.clone(), at_place));
+        let claims = place.map(|place| (place, at_place));
         Ok(Known { location, breakpoint, completion, recorded, claims, ..Known::default() })
     }
 

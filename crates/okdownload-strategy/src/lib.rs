@@ -31,7 +31,7 @@ pub use download::{
     BlockFacts, DefaultDownloadStrategy, DownloadStrategy, RetryFacts, RetryVerdict, SplitFacts,
     default_block_count, default_retry, default_split,
 };
-pub use name::{NameFacts, default_file_name, disposition_file_name, safe_file_name};
+pub use name::{NameFacts, default_file_name, disposition_file_name, safe_file_name, url_file_name};
 pub use process::{
     DefaultProcessFileStrategy, ProcessFileStrategy, default_numbered_name, default_part_name,
 };

@@ -51,8 +51,9 @@ pub fn default_file_name(facts: &NameFacts<'_>) -> String {
         .unwrap_or_else(|| FALLBACK.to_owned())
 }
 
-/// The last path segment, decoded. One that ends in a slash has none.
-fn url_file_name(url: &Url) -> Option<String> {
+/// The name that a URL suggests: its last path segment, decoded and made [safe](safe_file_name). One that ends in a slash
+/// has none.
+pub fn url_file_name(url: &Url) -> Option<String> {
     let segment = url.path_segments()?.next_back()?;
     safe_file_name(&percent_decode_str(segment).decode_utf8_lossy())
 }
