@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use okdownload_types::{BreakpointInfo, Location};
+use okdownload_types::{BreakpointInfo, FileIdentity, Location};
 
 use super::{Crash, SimDisk, Version};
 
@@ -37,10 +37,20 @@ impl Believed {
 /// What a record lets its reader believe after a crash: *written* on the same boot, *synced* after another, of the same
 /// file, as far as that reaches.
 pub fn believed(info: &BreakpointInfo, disk: &SimDisk) -> Believed {
-    let found = disk.look(&info.part).filter(|(identity, _)| Some(*identity) == info.identity);
-    let Some((_, length)) = found else { return Believed::default() };
     // The next run syncs before it believes what is only *written*, and learns that this can't be done.
     let counts_written = info.boot == Some(disk.boot()) && !disk.will_fail(&info.part);
+    believed_of(info, disk.look(&info.part), counts_written)
+}
+
+/// The same of any disk: `found` is what has the part's name there and how long it is, and `counts_written` whether
+/// *written* is believed.
+pub fn believed_of(
+    info: &BreakpointInfo,
+    found: Option<(FileIdentity, u64)>,
+    counts_written: bool,
+) -> Believed {
+    let found = found.filter(|(identity, _)| Some(*identity) == info.identity);
+    let Some((_, length)) = found else { return Believed::default() };
     let claims =
         |block: &okdownload_types::BlockInfo| if counts_written { block.written } else { block.synced };
     let there = |block| block_range(block, claims(block), length);

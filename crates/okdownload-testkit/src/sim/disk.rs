@@ -7,7 +7,8 @@ use std::time::Duration;
 use okdownload_types::{FileIdentity, Location};
 
 use super::World;
-use super::inode::{Edit, Inode, torn};
+use super::inode::{Inode, torn};
+use crate::disk::{Edit, NameChange, left_of_names};
 
 /// How a process ends that is not asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,21 +44,14 @@ pub(super) struct Disk {
     /// Which file has this name, for programs.
     pub(super) names: BTreeMap<Location, u64>,
     safe_names: BTreeMap<Location, u64>,
-    renames: Vec<Rename>,
+    /// Changes of names that are not synced.
+    renames: Vec<NameChange<Location>>,
     pub(super) locked: BTreeSet<u64>,
     /// Writes that have begun.
     under_way: BTreeMap<u64, (u64, Vec<Edit>)>,
     next: u64,
     boot: u64,
     births: bool,
-}
-
-/// A change of names that is not synced.
-#[derive(Debug, Clone)]
-struct Rename {
-    from: Option<Location>,
-    to: Option<Location>,
-    inode: u64,
 }
 
 impl SimDisk {
@@ -187,20 +181,21 @@ impl Disk {
         let born = self.births.then(|| now.as_nanos() as i64 + inode as i64);
         self.inodes.insert(inode, Inode::new(FileIdentity::new(number, born)));
         self.names.insert(name.clone(), inode);
-        self.renames.push(Rename { from: None, to: Some(name.clone()), inode });
+        self.renames.push(NameChange { from: None, to: Some(name.clone()), file: inode });
         inode
     }
 
     pub(super) fn unlink(&mut self, name: &Location) {
         if let Some(inode) = self.names.remove(name) {
-            self.renames.push(Rename { from: Some(name.clone()), to: None, inode });
+            self.renames.push(NameChange { from: Some(name.clone()), to: None, file: inode });
         }
     }
 
     pub(super) fn rename(&mut self, from: &Location, to: &Location) {
-        if let Some(inode) = self.names.remove(from) {
-            self.names.insert(to.clone(), inode);
-            self.renames.push(Rename { from: Some(from.clone()), to: Some(to.clone()), inode });
+        if let Some(file) = self.names.get(from).copied() {
+            let change = NameChange { from: Some(from.clone()), to: Some(to.clone()), file };
+            change.apply(&mut self.names);
+            self.renames.push(change);
         }
     }
 
@@ -270,27 +265,13 @@ impl Disk {
         self.bury();
     }
 
-    /// Of the changes of names that were not synced, any may have come to the disk; but of those about one name, or one
-    /// file, never a later one without those before it.
+    /// Of the changes of names that were not synced, any may have come to the disk that [could](left_of_names).
     fn lose_names(&mut self, world: &World) {
         let kept = [0, 500, 1000][world.below(3) as usize];
-        let (mut lost_names, mut lost_numbers) = (BTreeSet::new(), BTreeSet::new());
-        for rename in std::mem::take(&mut self.renames) {
-            let names = rename.from.iter().chain(&rename.to);
-            let number = self.inodes[&rename.inode].identity.number;
-            let depends =
-                names.clone().any(|name| lost_names.contains(name)) || lost_numbers.contains(&number);
-            if depends || !world.chance(kept) {
-                lost_names.extend(names.cloned());
-                lost_numbers.insert(number);
-                continue;
-            }
-            if let Some(from) = &rename.from {
-                self.safe_names.remove(from);
-            }
-            if let Some(to) = &rename.to {
-                self.safe_names.insert(to.clone(), rename.inode);
-            }
+        let renames = std::mem::take(&mut self.renames);
+        let number = |inode| self.inodes[&inode].identity.number;
+        for place in left_of_names(&renames, number, |_| world.chance(kept)) {
+            renames[place].apply(&mut self.safe_names);
         }
         self.names.clone_from(&self.safe_names);
     }
@@ -301,7 +282,7 @@ impl Disk {
         inodes.retain(|inode, _| {
             locked.contains(inode)
                 || names.values().chain(safe_names.values()).any(|named| named == inode)
-                || renames.iter().any(|rename| rename.inode == *inode)
+                || renames.iter().any(|rename| rename.file == *inode)
                 || under_way.values().any(|(written, _)| written == inode)
         });
     }

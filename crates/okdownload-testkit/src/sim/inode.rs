@@ -1,27 +1,12 @@
 //! One file of the simulated disk: what the system has of it, and what the disk has.
 
 use std::ops::Range;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use bytes::Bytes;
 use okdownload_types::FileIdentity;
 
 use super::World;
-
-/// A change of a file.
-#[derive(Debug, Clone)]
-pub(super) enum Edit {
-    Data(u64, Bytes),
-    Length(u64),
-    Modified(SystemTime),
-}
-
-/// Content and attributes, as one of both sides has them.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Image {
-    pub(super) bytes: Vec<u8>,
-    pub(super) modified: Option<SystemTime>,
-}
+use crate::disk::{Edit, Image, Side};
 
 #[derive(Debug)]
 pub(super) struct Inode {
@@ -39,57 +24,6 @@ pub(super) struct Inode {
     pub(super) will_fail: bool,
     /// What this process wrote, and when.
     pub(super) written: Vec<(Duration, Range<u64>)>,
-}
-
-impl Image {
-    /// Extends it with zeros, if it is shorter: by whole pages, which is much quicker than `resize` without optimisation.
-    fn grow(&mut self, length: usize) {
-        const ZEROS: &[u8] = &[0; 1 << 16];
-        while self.bytes.len() < length {
-            let missing = length - self.bytes.len();
-            self.bytes.extend_from_slice(&ZEROS[..missing.min(ZEROS.len())]);
-        }
-    }
-
-    fn apply(&mut self, edit: &Edit) {
-        match edit {
-            Edit::Data(offset, data) => {
-                let begin = *offset as usize;
-                self.grow(begin);
-                let within = data.len().min(self.bytes.len() - begin);
-                self.bytes[begin..begin + within].copy_from_slice(&data[..within]);
-                self.bytes.extend_from_slice(&data[within..]);
-            }
-            Edit::Length(length) => {
-                self.grow(*length as usize);
-                self.bytes.truncate(*length as usize);
-            }
-            Edit::Modified(time) => self.modified = Some(*time),
-        }
-    }
-
-    /// The bytes of this range that there are.
-    pub(super) fn range(&self, range: Range<u64>) -> &[u8] {
-        let end = range.end.min(self.bytes.len() as u64);
-        &self.bytes[range.start.min(end) as usize..end as usize]
-    }
-}
-
-impl Edit {
-    /// What is left of it if it is torn.
-    fn torn(&self, world: &World) -> Self {
-        match self {
-            Self::Data(offset, data) if !data.is_empty() => {
-                let cut = world.below(data.len() as u64 + 1) as usize;
-                if world.chance(500) {
-                    Self::Data(*offset, data.slice(..cut))
-                } else {
-                    Self::Data(*offset + cut as u64, data.slice(cut..))
-                }
-            }
-            edit => edit.clone(),
-        }
-    }
 }
 
 impl Inode {
@@ -159,7 +93,7 @@ impl Inode {
         for (_, edit) in std::mem::take(&mut self.unsynced) {
             if world.chance(kept) {
                 let torn = world.chance(200);
-                self.safe.apply(&if torn { edit.torn(world) } else { edit });
+                self.safe.apply(&if torn { tear(world, &edit) } else { edit });
             }
         }
         self.now = self.safe.clone();
@@ -168,12 +102,23 @@ impl Inode {
     }
 }
 
+/// What is left of a change if it is torn.
+fn tear(world: &World, edit: &Edit) -> Edit {
+    match edit {
+        Edit::Data(_, data) if !data.is_empty() => {
+            let cut = world.below(data.len() as u64 + 1) as usize;
+            edit.torn(cut, if world.chance(500) { Side::Head } else { Side::Tail })
+        }
+        edit => edit.clone(),
+    }
+}
+
 /// What a write leaves that did not come to its end.
 pub(super) fn torn(world: &World, edits: Vec<Edit>) -> Vec<Edit> {
     let whole = world.below(edits.len() as u64 + 1) as usize;
     let mut left: Vec<Edit> = edits[..whole].to_vec();
     if let Some(edit) = edits.get(whole) {
-        left.push(edit.torn(world));
+        left.push(tear(world, edit));
     }
     left
 }

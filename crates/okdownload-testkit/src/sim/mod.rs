@@ -21,7 +21,7 @@ mod response;
 mod store;
 mod world;
 
-pub use claims::{Believed, believed, check_claims};
+pub use claims::{Believed, believed, believed_of, check_claims};
 pub use content::{Content, PERIOD};
 pub use disk::{Accident, Crash, SimDisk};
 pub use faults::Faults;

@@ -12,7 +12,7 @@ use okdownload_output::{
 use okdownload_types::{Error, ErrorKind, FileIdentity, Location, Result};
 
 use super::disk::SimDisk;
-use super::inode::Edit;
+use crate::disk::Edit;
 
 /// An open part.
 #[derive(Debug)]
