@@ -28,6 +28,10 @@ struct State {
     void: bool,
     /// Whether counters moved since the store was last told.
     moved: bool,
+    /// Counts syncs that succeeded.
+    syncs: u64,
+    /// Of how many of them the store was told.
+    stored_syncs: u64,
     /// Why the store could not be told the last time.
     untold: Option<Error>,
 }
@@ -90,7 +94,10 @@ pub(crate) struct Snapshot {
     pub(crate) info: BreakpointInfo,
     /// Whether the store has this list of blocks, so that only its counters need be told.
     pub(crate) same_layout: bool,
+    /// Whether there was a sync that the store was not told of.
+    pub(crate) newly_synced: bool,
     layout: u64,
+    syncs: u64,
 }
 
 /// The *written* counter of each block, by number.
@@ -109,6 +116,8 @@ impl Ledger {
                 stored_layout: None,
                 void: false,
                 moved: true,
+                syncs: 0,
+                stored_syncs: 0,
                 untold: None,
             }),
         }
@@ -269,6 +278,7 @@ impl Ledger {
         for (live, written) in state.blocks.iter_mut().zip(mark) {
             live.block.synced = *written;
         }
+        state.syncs += 1;
         state.moved = true;
     }
 
@@ -334,13 +344,16 @@ impl Ledger {
             return None;
         }
         state.moved = false;
-        Some(Snapshot { info: state.info_with_blocks(), same_layout, layout: state.layout })
+        let State { layout, syncs, .. } = *state;
+        let newly_synced = syncs > state.stored_syncs;
+        Some(Snapshot { info: state.info_with_blocks(), same_layout, newly_synced, layout, syncs })
     }
 
     /// The store was told of this.
     pub(crate) fn stored(&self, snapshot: &Snapshot) {
         let mut state = self.state();
         state.stored_layout = state.stored_layout.max(Some(snapshot.layout));
+        state.stored_syncs = state.stored_syncs.max(snapshot.syncs);
         state.untold = None;
     }
 
@@ -554,5 +567,24 @@ mod tests {
         ledger.stored(&again);
         ledger.split(0, 3);
         assert!(!ledger.news().unwrap().same_layout);
+    }
+
+    #[test]
+    fn a_sync_is_news_until_the_store_was_told_of_it() {
+        let ledger = ledger(&[(0, 10, 4)]);
+        assert!(!ledger.news().unwrap().newly_synced);
+        ledger.synced(&ledger.mark());
+        let first = ledger.news().unwrap();
+        // One more while the store is being told.
+        ledger.synced(&ledger.mark());
+        ledger.stored(&first);
+        let second = ledger.news().unwrap();
+        assert!(first.newly_synced && second.newly_synced);
+        ledger.not_stored(Error::new(okdownload_types::ErrorKind::Store, "no"));
+        let third = ledger.news().unwrap();
+        assert!(third.newly_synced);
+        ledger.stored(&third);
+        ledger.wrote(0, 0);
+        assert!(!ledger.news().unwrap().newly_synced);
     }
 }

@@ -195,7 +195,7 @@ impl Recorder {
         // 2. The store is told.
         let kept: Vec<&Snapshot> =
             news.iter().filter(|(run, _)| run.kept).map(|(_, snapshot)| snapshot).collect();
-        let told = self.tell(kept.iter().map(|snapshot| change(snapshot)).collect()).await;
+        let told = self.tell(kept.iter().map(|snapshot| change(snapshot)).collect(), level(&kept)).await;
         let refused = told.as_ref().is_err_and(is_refusal);
         for (run, snapshot) in &news {
             let told = match &told {
@@ -218,13 +218,13 @@ impl Recorder {
     /// One task's breakpoint, whole and by itself: somebody may have removed it under its running task, and what is
     /// refused of one must not harm the others.
     async fn tell_whole(&self, snapshot: &Snapshot) -> Result<()> {
-        self.store.commit(vec![Change::Put(snapshot.info.clone())], CommitLevel::Process).await
+        self.store.commit(vec![Change::Put(snapshot.info.clone())], level(&[snapshot])).await
     }
 
-    async fn tell(&self, changes: Vec<Change>) -> Result<()> {
+    async fn tell(&self, changes: Vec<Change>, level: CommitLevel) -> Result<()> {
         others_aside(self.tell_queue().await)?;
         if !changes.is_empty() {
-            self.store.commit(changes, CommitLevel::Process).await?;
+            self.store.commit(changes, level).await?;
         }
         others_aside(self.store.commit_due().await)
     }
@@ -272,6 +272,14 @@ fn is_refusal(error: &Error) -> bool {
 /// What was refused of some task keeps nobody else from being told.
 fn others_aside(told: Result<()>) -> Result<()> {
     told.or_else(|error| if is_refusal(&error) { Ok(()) } else { Err(error) })
+}
+
+/// Bytes that survive a loss of power are of use only if their record does too. Syncs are rare, so it costs little.
+fn level(snapshots: &[&Snapshot]) -> CommitLevel {
+    match snapshots.iter().any(|snapshot| snapshot.newly_synced) {
+        true => CommitLevel::Power,
+        false => CommitLevel::Process,
+    }
 }
 
 /// A list of blocks that the store does not have replaces the old one, whole; else only counters are told.
