@@ -1,0 +1,127 @@
+//! Which of the many states are tried.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use fastrand::Rng;
+use okdownload_testkit::disk::Side;
+
+use super::disk::{Crash, Left, Moment, Recording, Survivors};
+
+/// A crash to try: when, and what it leaves.
+#[derive(Debug, Clone)]
+pub(crate) struct Choice {
+    pub(crate) moment: u32,
+    pub(crate) survivors: Survivors,
+}
+
+/// How many states are tried of each recording.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// So many, drawn by chance.
+    Some(usize),
+    /// At each moment: all that was not safe is there, nothing is, each alone is, each alone is not, and a few by chance.
+    All,
+}
+
+/// States of this recording, each another one. The same seed chooses the same.
+pub(crate) fn choose(recording: &Recording, crash: Crash, extent: Extent, seed: u64) -> Vec<Choice> {
+    let mut rng = Rng::with_seed(seed);
+    let mut chosen = Chosen { recording, known: BTreeSet::new(), choices: Vec::new() };
+    match extent {
+        Extent::All => {
+            for now in 0..recording.moments {
+                let moment = recording.moment(now, crash);
+                for taken in systematic(&moment) {
+                    chosen.add(now, &moment, &taken);
+                }
+                for _ in 0..5 {
+                    chosen.add(now, &moment, &drawn(recording, &moment, crash, &mut rng));
+                }
+            }
+        }
+        Extent::Some(most) => {
+            // From the first moment to the last. Many differ in nothing, so some draws bring nothing new.
+            let step = f64::from(recording.moments) / most as f64;
+            for number in 0..most {
+                let now = ((number as f64 + rng.f64()) * step) as u32;
+                let moment = recording.moment(now, crash);
+                chosen.add(now, &moment, &drawn(recording, &moment, crash, &mut rng));
+            }
+        }
+    }
+    chosen.choices
+}
+
+type Taken = BTreeMap<usize, Left>;
+
+struct Chosen<'a> {
+    recording: &'a Recording,
+    known: BTreeSet<(Survivors, usize)>,
+    choices: Vec<Choice>,
+}
+
+impl Chosen<'_> {
+    fn add(&mut self, now: u32, moment: &Moment, taken: &Taken) {
+        let survivors = self.recording.survivors(moment, taken);
+        // What the user was told is part of what has to hold.
+        let told = self.recording.told(now).len();
+        if self.known.insert((survivors.clone(), told)) {
+            self.choices.push(Choice { moment: now, survivors });
+        }
+    }
+}
+
+fn all(moment: &Moment) -> Taken {
+    moment.open.iter().map(|place| (*place, Left::Whole)).collect()
+}
+
+fn without(moment: &Moment, place: usize) -> Taken {
+    let mut taken = all(moment);
+    taken.remove(&place);
+    taken
+}
+
+fn systematic(moment: &Moment) -> Vec<Taken> {
+    let singles = moment.open.iter().map(|place| Taken::from([(*place, Left::Whole)]));
+    let gaps = moment.open.iter().map(|place| without(moment, *place));
+    [Taken::new(), all(moment)].into_iter().chain(singles).chain(gaps).collect()
+}
+
+fn drawn(recording: &Recording, moment: &Moment, crash: Crash, rng: &mut Rng) -> Taken {
+    let Some(one) = rng.choice(&moment.open).copied() else { return Taken::new() };
+    match rng.u8(0..6) {
+        0 => Taken::new(),
+        1 => all(moment),
+        2 => without(moment, one),
+        3 => Taken::from([(one, Left::Whole)]),
+        4 => {
+            let mut taken = all(moment);
+            taken.insert(one, torn(recording, one, crash, rng));
+            taken
+        }
+        _ => {
+            let kept = [0.1, 0.5, 0.9][rng.usize(0..3)];
+            let mut taken = Taken::new();
+            for place in &moment.open {
+                if rng.f64() < kept {
+                    let left =
+                        if rng.u8(0..5) == 0 { torn(recording, *place, crash, rng) } else { Left::Whole };
+                    taken.insert(*place, left);
+                }
+            }
+            taken
+        }
+    }
+}
+
+/// Torn at any byte, or where a sector or a page of the file begins. If it is the process that dies, the system has copied
+/// the first pages, and no part of one: it looks for signals between them only.
+fn torn(recording: &Recording, place: usize, crash: Crash, rng: &mut Rng) -> Left {
+    let Some((offset, length)) = recording.data(place) else { return Left::Whole };
+    let (unit, side) = match crash {
+        Crash::Process => (4096, Side::Head),
+        Crash::Power => ([1, 512, 4096][rng.usize(0..3)], if rng.bool() { Side::Head } else { Side::Tail }),
+    };
+    let cut = (offset + rng.u64(0..=length as u64)).next_multiple_of(unit) - offset;
+    Left::Torn((cut as usize).min(length), side)
+}
