@@ -14,62 +14,26 @@ pub(crate) struct Choice {
     pub(crate) survivors: Survivors,
 }
 
-/// How many states are tried of each recording.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Extent {
-    /// So many, drawn by chance.
-    Some(usize),
-    /// At each moment: all that was not safe is there, nothing is, each alone is, each alone is not, and a few by chance.
-    All,
-}
-
-/// States of this recording, each another one. The same seed chooses the same.
-pub(crate) fn choose(recording: &Recording, crash: Crash, extent: Extent, seed: u64) -> Vec<Choice> {
+/// At most so many states of this recording, each another one, from its first moment to its last. The same seed chooses the
+/// same.
+pub(crate) fn choose(recording: &Recording, crash: Crash, most: usize, seed: u64) -> Vec<Choice> {
     let mut rng = Rng::with_seed(seed);
-    let mut chosen = Chosen { recording, known: BTreeSet::new(), choices: Vec::new() };
-    match extent {
-        Extent::All => {
-            for now in 0..recording.moments {
-                let moment = recording.moment(now, crash);
-                for taken in systematic(&moment) {
-                    chosen.add(now, &moment, &taken);
-                }
-                for _ in 0..5 {
-                    chosen.add(now, &moment, &drawn(recording, &moment, crash, &mut rng));
-                }
-            }
-        }
-        Extent::Some(most) => {
-            // From the first moment to the last. Many differ in nothing, so some draws bring nothing new.
-            let step = f64::from(recording.moments) / most as f64;
-            for number in 0..most {
-                let now = ((number as f64 + rng.f64()) * step) as u32;
-                let moment = recording.moment(now, crash);
-                chosen.add(now, &moment, &drawn(recording, &moment, crash, &mut rng));
-            }
+    let mut known = BTreeSet::new();
+    let mut choices = Vec::new();
+    let step = f64::from(recording.moments) / most as f64;
+    for number in 0..most {
+        let now = ((number as f64 + rng.f64()) * step) as u32;
+        let moment = recording.moment(now, crash);
+        let survivors = recording.survivors(&moment, &drawn(recording, &moment, crash, &mut rng));
+        // Many moments differ in nothing; but what the user was told is part of what has to hold.
+        if known.insert((survivors.clone(), recording.told(now).len())) {
+            choices.push(Choice { moment: now, survivors });
         }
     }
-    chosen.choices
+    choices
 }
 
 type Taken = BTreeMap<usize, Left>;
-
-struct Chosen<'a> {
-    recording: &'a Recording,
-    known: BTreeSet<(Survivors, usize)>,
-    choices: Vec<Choice>,
-}
-
-impl Chosen<'_> {
-    fn add(&mut self, now: u32, moment: &Moment, taken: &Taken) {
-        let survivors = self.recording.survivors(moment, taken);
-        // What the user was told is part of what has to hold.
-        let told = self.recording.told(now).len();
-        if self.known.insert((survivors.clone(), told)) {
-            self.choices.push(Choice { moment: now, survivors });
-        }
-    }
-}
 
 fn all(moment: &Moment) -> Taken {
     moment.open.iter().map(|place| (*place, Left::Whole)).collect()
@@ -81,12 +45,7 @@ fn without(moment: &Moment, place: usize) -> Taken {
     taken
 }
 
-fn systematic(moment: &Moment) -> Vec<Taken> {
-    let singles = moment.open.iter().map(|place| Taken::from([(*place, Left::Whole)]));
-    let gaps = moment.open.iter().map(|place| without(moment, *place));
-    [Taken::new(), all(moment)].into_iter().chain(singles).chain(gaps).collect()
-}
-
+/// What the disk has taken: nothing, all, all but one change, one alone, all with one torn, or any part.
 fn drawn(recording: &Recording, moment: &Moment, crash: Crash, rng: &mut Rng) -> Taken {
     let Some(one) = rng.choice(&moment.open).copied() else { return Taken::new() };
     match rng.u8(0..6) {

@@ -8,7 +8,7 @@ use std::process::Command;
 use okdownload_testkit::server::{Body, Resource};
 use tokio::runtime::{Builder, Runtime};
 
-use super::choose::{Choice, Extent, choose};
+use super::choose::{Choice, choose};
 use super::claims::{Claims, Kind, Records, There};
 use super::common::{Ended, Place};
 use super::disk::{Crash, Recording, Survivors, Tree};
@@ -133,18 +133,14 @@ impl Scenario {
         recording
     }
 
-    /// Records the run, and tries states that it can leave. Returns what was wrong.
-    pub(crate) fn run(&self, extent: Extent, seed: u64) -> (Counts, Vec<String>) {
+    /// Records the run, and restarts it on at most so many states that it can leave. Returns what was wrong.
+    pub(crate) fn run(&self, most: usize, seed: u64) -> (Counts, Vec<String>) {
         let recording = self.record();
         let mut counts = Counts { moments: recording.moments, ..Counts::default() };
         let mut wrongs = Vec::new();
         // Looking costs little, so many more are looked at than are tried.
-        let more = match extent {
-            Extent::Some(most) => Extent::Some(10 * most),
-            Extent::All => Extent::All,
-        };
-        let choices = choose(&recording, self.crash, more, seed);
-        let step = if let Extent::Some(most) = extent { choices.len().div_ceil(most).max(1) } else { 1 };
+        let choices = choose(&recording, self.crash, 10 * most, seed);
+        let step = choices.len().div_ceil(most);
         for (number, choice) in choices.iter().enumerate() {
             let tree = recording.tree(&choice.survivors, &self.ground.roots);
             counts.examined += 1;
