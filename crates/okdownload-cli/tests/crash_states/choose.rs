@@ -14,15 +14,12 @@ pub(crate) struct Choice {
     pub(crate) survivors: Survivors,
 }
 
-/// At most so many states of this recording, each another one, from its first moment to its last. The same seed chooses the
-/// same.
+/// At most so many states of this recording, each another one. The same seed chooses the same.
 pub(crate) fn choose(recording: &Recording, crash: Crash, most: usize, seed: u64) -> Vec<Choice> {
     let mut rng = Rng::with_seed(seed);
     let mut known = BTreeSet::new();
     let mut choices = Vec::new();
-    let step = f64::from(recording.moments) / most as f64;
-    for number in 0..most {
-        let now = ((number as f64 + rng.f64()) * step) as u32;
+    for now in moments(recording, most, &mut rng) {
         let moment = recording.moment(now, crash);
         let survivors = recording.survivors(&moment, &drawn(recording, &moment, crash, &mut rng));
         // Many moments differ in nothing; but what the user was told is part of what has to hold.
@@ -31,6 +28,18 @@ pub(crate) fn choose(recording: &Recording, crash: Crash, most: usize, seed: u64
         }
     }
     choices
+}
+
+/// Two thirds are spread from the first moment to the last; the others are where names change, something is synced, or the
+/// user is told something: these are few, and orders are broken there.
+fn moments(recording: &Recording, most: usize, rng: &mut Rng) -> Vec<u32> {
+    let turns = recording.turns();
+    let spread = most - most / 3;
+    let step = f64::from(recording.moments) / spread as f64;
+    let mut moments: Vec<u32> =
+        (0..spread).map(|number| ((number as f64 + rng.f64()) * step) as u32).collect();
+    moments.extend((spread..most).filter_map(|_| rng.choice(&turns).copied()));
+    moments
 }
 
 type Taken = BTreeMap<usize, Left>;

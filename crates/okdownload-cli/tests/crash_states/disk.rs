@@ -166,6 +166,12 @@ impl Recording {
         moment
     }
 
+    /// The moments at which a call begins or ends that does more than to write.
+    pub(crate) fn turns(&self) -> Vec<u32> {
+        let turns = self.events.iter().filter(|event| !matches!(event.what, What::Edit(..)));
+        turns.flat_map(|event| [event.entered, event.left]).filter(|now| *now < self.moments).collect()
+    }
+
     /// What the user has been told by this moment.
     pub(crate) fn told(&self, now: u32) -> String {
         let told =

@@ -61,13 +61,13 @@ fn check(plan: &Plan, crashes: &[(Crash, usize)]) {
 
 #[test]
 fn one_connection() {
-    check(&LARGE, &[(Crash::Process, 30), (Crash::Power, 10)]);
+    check(&LARGE, &[(Crash::Process, 25), (Crash::Power, 8)]);
 }
 
 #[test]
 fn four_connections() {
     let plan = Plan { name: "four connections", connections: "4", length: 5 * MIB, rate: MIB / 2, ..LARGE };
-    check(&plan, &[(Crash::Process, 30), (Crash::Power, 10)]);
+    check(&plan, &[(Crash::Process, 25), (Crash::Power, 8)]);
 }
 
 #[test]
@@ -100,13 +100,13 @@ fn small_files() {
 #[test]
 fn a_run_that_goes_on() {
     let plan = Plan { name: "a run that goes on", resumes: true, ..LARGE };
-    check(&plan, &[(Crash::Process, 50), (Crash::Power, 30)]);
+    check(&plan, &[(Crash::Process, 40), (Crash::Power, 20)]);
 }
 
 #[test]
 fn sled() {
     let plan = Plan { name: "sled", sled: true, ..LARGE };
-    check(&plan, &[(Crash::Process, 30), (Crash::Power, 5)]);
+    check(&plan, &[(Crash::Process, 25), (Crash::Power, 8)]);
 }
 
 #[test]
@@ -119,14 +119,14 @@ fn sled_and_four_connections() {
         rate: MIB / 2,
         ..LARGE
     };
-    check(&plan, &[(Crash::Process, 30), (Crash::Power, 5)]);
+    check(&plan, &[(Crash::Process, 25), (Crash::Power, 8)]);
 }
 
 /// With this durability nothing is promised of the loss of power.
 #[test]
 fn without_syncs() {
     let plan = Plan { name: "durability process", arguments: &["--durability", "process"], ..LARGE };
-    check(&plan, &[(Crash::Process, 30)]);
+    check(&plan, &[(Crash::Process, 25)]);
 }
 
 /// The patches that are for this test: what they break is in the real backends, which no simulation runs.
