@@ -75,6 +75,14 @@ impl SimStore {
         self.state().breakpoints.values().cloned().collect()
     }
 
+    /// The breakpoints that a loss of power would leave in any case.
+    pub fn safe_breakpoints(&self) -> Vec<BreakpointInfo> {
+        let state = self.state();
+        let mut breakpoints = BTreeMap::new();
+        state.log[..state.safe].iter().flatten().for_each(|change| learn(&mut breakpoints, change));
+        breakpoints.into_values().collect()
+    }
+
     /// All completion records there are.
     pub fn completions(&self) -> Vec<CompletionRecord> {
         self.state().completions.values().cloned().collect()

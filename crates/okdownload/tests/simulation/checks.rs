@@ -82,19 +82,20 @@ pub(crate) fn claims(
 }
 
 /// At the end of a life, asked for or not: what was written some time ago is recorded, and what was written longer ago
-/// is synced, if the file is still open.
+/// is synced, if the file is still open, and so is its record.
 pub(crate) fn at_the_end(stage: &Stage) {
     let Stage { scenario, world, disk, store, .. } = stage;
     let faults = &scenario.faults;
     if faults.disk_fails() || faults.store_fails() {
         return;
     }
-    let recorded = store.breakpoints();
+    let (recorded, safe) = (store.breakpoints(), store.safe_breakpoints());
     let tick = scenario.record_interval * 2 + faults.store_delay * 8 + Duration::from_millis(20);
     let sync = tick + scenario.sync_interval * 2 + faults.disk_delay * 8;
     for (number, task) in stage.tasks.iter().enumerate() {
         let identity = disk.look(&part(number)).map(|(identity, _)| identity);
-        let record = recorded.iter().find(|info| info.id == task.id() && info.identity == identity);
+        let is_its = |info: &&BreakpointInfo| info.id == task.id() && info.identity == identity;
+        let record = recorded.iter().find(is_its);
         let held = if record.is_some() { Duration::ZERO } else { scenario.remit_delay };
         let same_boot = record.is_some_and(|info| info.boot == Some(disk.boot()));
         let counts = |block: &BlockInfo| if same_boot { block.written } else { block.synced };
@@ -107,8 +108,8 @@ pub(crate) fn at_the_end(stage: &Stage) {
                 stage,
                 number,
                 sync + held,
-                &claimed(record, |block| block.synced),
-                "recorded as synced",
+                &claimed(safe.iter().find(is_its), |block| block.synced),
+                "recorded as synced, by a record that is safe itself",
             );
         }
     }
