@@ -120,8 +120,8 @@ impl Scenario {
         self.set_rate(self.plan.rate);
         let mut recording = record(&self.ground, &self.command(), boot);
         if self.plan.resumes {
-            // The run before this one was killed in its middle.
-            let now = recording.moments / 2;
+            // The run before this one was killed late, with most of the file written, and a good part of it synced.
+            let now = recording.moments / 6 * 5;
             let all = recording.moment(now, Crash::Process);
             rebuild(
                 &self.ground,
