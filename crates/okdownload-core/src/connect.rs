@@ -114,7 +114,7 @@ pub(crate) fn unfit() -> Error {
     Error::new(ErrorKind::Protocol, "the server's answer does not fit the request")
 }
 
-fn no_head(limit: std::time::Duration) -> Error {
+pub(crate) fn no_head(limit: std::time::Duration) -> Error {
     Error::new(ErrorKind::Timeout, "the server did not answer in time")
         .with_context("limit", format!("{limit:?}"))
         .temporary()

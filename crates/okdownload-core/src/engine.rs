@@ -205,6 +205,15 @@ impl OkDownload {
         self.engine.spawn(work);
     }
 
+    pub(crate) fn connection(&self) -> Arc<dyn ConnectionFactory> {
+        self.engine.parts.connection.clone()
+    }
+
+    /// Where this engine's futures run.
+    pub(crate) fn handle(&self) -> Result<tokio::runtime::Handle> {
+        self.engine.home.handle()
+    }
+
     pub(crate) fn output(&self) -> &dyn OutputStreamFactory {
         self.engine.parts.output.as_ref()
     }

@@ -30,6 +30,7 @@ mod open;
 mod order;
 mod pace;
 mod plan;
+mod probe;
 mod progress;
 mod reader;
 mod redirect;
