@@ -9,9 +9,10 @@ use okdownload::connection::{ConnectionFactory, IsahcConnectionFactory, ReqwestC
 use okdownload::output::{FileOutput, UriOutput};
 use tokio::runtime::{Builder, Runtime};
 
-use crate::args::{Args, BackendArg};
+use crate::options::{RequestArgs, StateArgs, TransferArgs};
 use crate::report::{Console, Failure, describe};
 use crate::state::StoreChoice;
+use crate::values::BackendArg;
 
 /// What the engine will be made of. Nothing is opened yet.
 #[derive(Debug)]
@@ -19,16 +20,38 @@ pub(crate) struct Setup {
     store: StoreChoice,
     connection: Arc<dyn ConnectionFactory>,
     rate: Option<NonZeroU64>,
+    per_host: Option<NonZeroUsize>,
     pub(crate) parallel: NonZeroUsize,
 }
 
 impl Setup {
-    pub(crate) fn new(args: &Args) -> Result<Self, Failure> {
+    /// For a command that transfers nothing to anywhere.
+    pub(crate) fn of_requests(requests: &RequestArgs) -> Result<Self, Failure> {
+        Ok(Self { connection: connection(requests)?, ..Self::of_store(StoreChoice::Memory) })
+    }
+
+    /// For a command that makes no request.
+    pub(crate) fn of_state(state: &StateArgs) -> Result<Self, Failure> {
+        Ok(Self::of_store(StoreChoice::parse(state.store.as_deref())?))
+    }
+
+    fn of_store(store: StoreChoice) -> Self {
+        let connection = Arc::new(ReqwestConnectionFactory::new());
+        Self { store, connection, rate: None, per_host: None, parallel: NonZeroUsize::MIN }
+    }
+
+    pub(crate) fn new(
+        state: &StateArgs,
+        requests: &RequestArgs,
+        transfer: &TransferArgs,
+    ) -> Result<Self, Failure> {
+        let count = |count: u32| NonZeroUsize::new(count as usize);
         Ok(Self {
-            store: StoreChoice::parse(args.store.as_deref())?,
-            connection: connection(args)?,
-            rate: args.limit_rate.and_then(NonZeroU64::new),
-            parallel: NonZeroUsize::new(args.parallel as usize).unwrap_or(NonZeroUsize::MIN),
+            store: StoreChoice::parse(state.store.as_deref())?,
+            connection: connection(requests)?,
+            rate: transfer.limit_rate.and_then(NonZeroU64::new),
+            per_host: transfer.per_host.and_then(count),
+            parallel: count(transfer.parallel).unwrap_or(NonZeroUsize::MIN),
         })
     }
 
@@ -40,6 +63,7 @@ impl Setup {
             .output_stream_factory(UriOutput::builder().files(FileOutput::new()).build())
             .download_store(store)
             .rate_limit(self.rate)
+            .max_running_per_host(self.per_host)
             .max_parallel_running_count(self.parallel)
             .runtime(tokio::runtime::Handle::current())
             .build()
@@ -47,7 +71,7 @@ impl Setup {
     }
 }
 
-fn connection(args: &Args) -> Result<Arc<dyn ConnectionFactory>, Failure> {
+fn connection(args: &RequestArgs) -> Result<Arc<dyn ConnectionFactory>, Failure> {
     let authorities = args.cacert.as_deref().map(authorities).transpose()?;
     // Two clients that are set up in the same words.
     macro_rules! set_up {
@@ -68,7 +92,7 @@ fn connection(args: &Args) -> Result<Arc<dyn ConnectionFactory>, Failure> {
             Ok(Arc::new(factory))
         }};
     }
-    match args.backend {
+    match args.backend.unwrap_or(BackendArg::Reqwest) {
         BackendArg::Reqwest => set_up!(ReqwestConnectionFactory),
         BackendArg::Isahc => set_up!(IsahcConnectionFactory),
     }

@@ -5,17 +5,26 @@
 //! # comment
 //! https://example.com/a
 //!   out=first.bin
+//!   dir=somewhere/else
+//!   checksum=sha-256=900150983cd24fb0…
+//!   header=X-Key: value
+//!   mirror=https://mirror.example/a
 //! https://example.com/b<TAB>https://mirror.example/b
 //! ```
+//!
+//! `header` and `mirror` may stand more than once.
 
 /// One file of a list.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Entry<'a> {
     /// The line it is on, from 1.
     pub(crate) line: usize,
     pub(crate) url: &'a str,
     pub(crate) mirrors: Vec<&'a str>,
     pub(crate) out: Option<&'a str>,
+    pub(crate) directory: Option<&'a str>,
+    pub(crate) checksum: Option<&'a str>,
+    pub(crate) headers: Vec<&'a str>,
 }
 
 /// What is wrong on which line.
@@ -39,7 +48,7 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Entry<'_>>, BadLine> {
         } else {
             let mut urls = trimmed.split('\t').map(str::trim).filter(|url| !url.is_empty());
             let url = urls.next().unwrap_or(trimmed);
-            entries.push(Entry { line, url, mirrors: urls.collect(), out: None });
+            entries.push(Entry { line, url, mirrors: urls.collect(), ..Entry::default() });
         }
     }
     Ok(entries)
@@ -48,16 +57,24 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Entry<'_>>, BadLine> {
 fn option<'a>(entry: Option<&mut Entry<'a>>, text: &'a str) -> Result<(), String> {
     let entry = entry.ok_or("an indented line needs a URL above it; a URL begins at the line's start")?;
     let (key, value) = text.split_once('=').ok_or("an indented line is an option, as out=NAME")?;
-    match (key.trim(), value.trim()) {
-        ("out", "") => Err("out= needs a name".into()),
-        ("out", _) if entry.out.is_some() => Err("the URL above has a name already".into()),
-        ("out", name) => {
-            entry.out = Some(name);
-            Ok(())
-        }
-        // What else stands there may be a URL with a secret in it.
-        _ => Err("the only option is out=NAME".into()),
+    let (key, value) = (key.trim(), value.trim());
+    if value.is_empty() {
+        return Err("the option has no value".into());
     }
+    let set = |slot: &mut Option<&'a str>| match slot.replace(value) {
+        None => Ok(()),
+        Some(_) => Err(format!("the URL above has {key}= already")),
+    };
+    match key {
+        "out" => set(&mut entry.out)?,
+        "dir" => set(&mut entry.directory)?,
+        "checksum" => set(&mut entry.checksum)?,
+        "header" => entry.headers.push(value),
+        "mirror" => entry.mirrors.push(value),
+        // What else stands there may be a URL with a secret in it.
+        _ => return Err("the options are out=, dir=, checksum=, header= and mirror=".into()),
+    }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -67,7 +84,7 @@ mod tests {
     use proptest::test_runner::RngSeed;
 
     fn entry<'a>(line: usize, url: &'a str, out: Option<&'a str>) -> Entry<'a> {
-        Entry { line, url, mirrors: Vec::new(), out }
+        Entry { line, url, out, ..Entry::default() }
     }
 
     #[test]
@@ -97,11 +114,26 @@ mod tests {
     }
 
     #[test]
+    fn a_file_has_options_of_its_own() {
+        let text = "http://h/a\n dir=d\n checksum=md5=00\n header=A: b=c\n header=D: e\n mirror=http://m/a\n";
+        let expected = Entry {
+            directory: Some("d"),
+            checksum: Some("md5=00"),
+            headers: vec!["A: b=c", "D: e"],
+            mirrors: vec!["http://m/a"],
+            ..entry(1, "http://h/a", None)
+        };
+        assert_eq!(parse(text).unwrap(), [expected]);
+    }
+
+    #[test]
     fn bad_lines_are_named() {
         for (text, line) in [
             (" out=x\nhttp://h/a\n", 1),
             ("http://h/a\n out=\n", 2),
             ("http://h/a\n out=x\n out=y\n", 3),
+            ("http://h/a\n dir=x\n dir=y\n", 3),
+            ("http://h/a\n header=\n", 2),
             ("http://h/a\n what=x\n", 2),
             ("http://h/a\n http://h/b\n", 2),
         ] {

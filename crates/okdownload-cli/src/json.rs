@@ -1,7 +1,6 @@
 //! Events as JSON, one a line, on standard output.
 //!
-//! Every line has `v` (the version of this form, 1), `event`, `task` (the id), `index` (which of the files, from 0) and
-//! `url` (without userinfo, fragment and query values). Fields may be added within a version.
+//! `docs/json.md` says what stands in them. Fields and events may be added within a version.
 
 use std::io::{ErrorKind, Write};
 use std::sync::mpsc::{self, Sender};
@@ -12,6 +11,9 @@ use okdownload::{DownloadTask, Location, Progress, TaskEnd, redacted};
 use serde::Serialize;
 
 use crate::report::describe;
+
+/// The version of the form.
+pub(crate) const VERSION: u8 = 1;
 
 #[derive(Debug, Serialize)]
 struct Line<'a> {
@@ -89,7 +91,7 @@ impl JsonLines {
     }
 
     fn tell(&self, index: usize, task: &DownloadTask, what: What<'_>) {
-        let line = Line { v: 1, what, task: task.id().to_string(), index, url: redacted(task.url()) };
+        let line = Line { v: VERSION, what, task: task.id().to_string(), index, url: redacted(task.url()) };
         if let Ok(text) = serde_json::to_string(&line) {
             // The writer is gone if nobody reads any more, which is told at the end.
             drop(self.lines.send(text));

@@ -1,37 +1,40 @@
 //! `okdl` downloads files over many connections, and goes on where it was stopped.
 //!
-//! `args` reads the command line, `plan` judges it, `engine` sets up what does the work, `run` does it.
+//! `args` reads the command line and `config` the file with what is always meant; `plan` judges what is to be downloaded,
+//! `engine` sets up what does the work, `run` does it. `commands` has what can be done beside that.
 
 mod args;
+mod asked;
+mod bars;
+mod checksums;
+mod commands;
+mod config;
 mod engine;
 mod input;
 mod json;
 mod netrc;
+mod options;
 mod plan;
 mod pour;
-mod progress;
 mod report;
 mod run;
 mod signals;
 mod state;
+mod terminal;
+mod values;
 
 use std::process::ExitCode;
 
-use args::Args;
+use args::{Cli, Command};
 use engine::Setup;
-use json::JsonLines;
+use options::{CommonArgs, DownloadArgs};
 use plan::Plan;
 use report::{Console, Failure};
-use run::{Outcome, Run};
+use run::Outcome;
 
 fn main() -> ExitCode {
     keep_memory();
-    let result = args::parse().and_then(|args| {
-        let setup = Setup::new(&args)?;
-        let plan = Plan::new(&args)?;
-        work(&args, setup, plan)
-    });
-    match result {
+    match args::parse().and_then(|cli| obey(&cli)) {
         Ok(Outcome::Complete) => ExitCode::SUCCESS,
         Ok(Outcome::Failed) => ExitCode::from(1),
         // As if the signal had ended us, of which nobody hears anything either.
@@ -56,25 +59,41 @@ fn keep_memory() {
     drop(std::hint::black_box(Vec::<u8>::with_capacity(LARGER_THAN_ANY_CHUNK)));
 }
 
-/// Downloads everything, on a runtime of its own.
-fn work(args: &Args, setup: Setup, plan: Plan) -> Result<Outcome, Failure> {
-    let cannot = |what: &str, error: std::io::Error| Failure::Other(format!("cannot {what}: {error}"));
-    let runtime = engine::runtime().map_err(|error| cannot("start", error))?;
-    let console = Console::new(args.quiet || args.json);
-    let json = args.json.then(JsonLines::new).transpose().map_err(|error| cannot("start", error))?;
-    let outcome = runtime.block_on(async {
-        let stop = signals::listen().map_err(|error| cannot("listen for signals", error))?;
+fn obey(cli: &Cli) -> Result<Outcome, Failure> {
+    match &cli.command {
+        None => download(&cli.download),
+        Some(Command::List(args)) => commands::list(args),
+        Some(Command::Resume(args)) => commands::resume(args),
+        Some(Command::Forget(args)) => commands::forget(args),
+        Some(Command::Probe(args)) => commands::probe(args),
+        Some(Command::Completions(args)) => commands::completions(args),
+        Some(Command::Man(args)) => commands::man(args),
+    }
+}
+
+fn download(args: &DownloadArgs) -> Result<Outcome, Failure> {
+    let setup = Setup::new(&args.state, &args.requests, &args.transfer)?;
+    let plan = Plan::new(args)?;
+    work(&args.common, async |console| {
         let parallel = setup.parallel;
-        let engine = setup.engine(&console).await?;
-        Ok(Run::new(&plan, engine, parallel, &console, json.as_ref()).run(stop).await)
-    });
-    let written = json.map_or(Ok(()), JsonLines::finish);
+        let engine = setup.engine(console).await?;
+        run::to_the_end(&plan, engine, parallel, console, args.common.json).await
+    })
+}
+
+/// Does what a command does, on a runtime of its own.
+fn work(
+    args: &CommonArgs,
+    work: impl AsyncFnOnce(&Console) -> Result<Outcome, Failure>,
+) -> Result<Outcome, Failure> {
+    let runtime = engine::runtime().map_err(|error| Failure::Other(format!("cannot start: {error}")))?;
+    let console = Console::new(args.quiet || args.json);
+    report::log(&console, args.verbose);
+    let outcome = runtime.block_on(work(&console));
     // Whatever still hangs in a system call must not keep us.
     runtime.shutdown_background();
-    let outcome = outcome?;
-    written.map_err(|error| cannot("write to standard output", error))?;
-    if let Outcome::Stopped(_) = outcome {
-        console.note(|| "okdl: stopped; the same command goes on from here".into());
+    if let Ok(Outcome::Stopped(_)) = outcome {
+        console.note(|| "okdl: stopped; the same command goes on from here, and so does okdl resume".into());
     }
-    Ok(outcome)
+    outcome
 }

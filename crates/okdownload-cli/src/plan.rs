@@ -3,27 +3,36 @@
 
 use std::collections::BTreeMap;
 use std::io::Read;
-use std::num::{NonZeroU32, NonZeroU64};
 use std::path::{Path, PathBuf};
 
-use http::{HeaderMap, HeaderName, HeaderValue, header};
-use okdownload::{
-    Credentials, Digest, DownloadTask, Durability, Error, LowestSpeed, OnExists, Result, Target, TaskId,
-    Timeouts,
-};
+use bytes::Bytes;
+use clap::CommandFactory;
+use http::{HeaderMap, HeaderValue, Method, header};
+use okdownload::{Digest, DownloadTask, Durability, Error, OnExists, Result, Target, TaskId, Timeouts};
 use url::Url;
 
-use crate::args::Args;
+use crate::args::Cli;
+use crate::asked::{Asked, over, parse_header};
+use crate::checksums::Checksums;
 use crate::input;
-use crate::netrc::Netrc;
+use crate::options::DownloadArgs;
 use crate::report::Failure;
 
 /// All files of one command.
 #[derive(Debug)]
 pub(crate) struct Plan {
-    items: Vec<Item>,
-    options: Options,
+    work: Work,
     poured: bool,
+}
+
+#[derive(Debug)]
+enum Work {
+    /// Tasks are made only when their turn comes: the text of a URL is much smaller.
+    Listed {
+        items: Vec<Item>,
+        options: Box<Options>,
+    },
+    Known(Vec<DownloadTask>),
 }
 
 /// One file.
@@ -32,36 +41,38 @@ struct Item {
     url: Box<str>,
     mirrors: Box<[Box<str>]>,
     out: Option<Box<Path>>,
+    said: Option<Box<Said>>,
+}
+
+/// What is said of one file only.
+#[derive(Debug, Default)]
+struct Said {
+    directory: Option<PathBuf>,
+    digest: Option<Digest>,
+    headers: HeaderMap,
 }
 
 /// What all files share.
 #[derive(Debug)]
 struct Options {
     directory: PathBuf,
-    connections: Option<NonZeroU32>,
     on_exists: OnExists,
     durability: Durability,
-    headers: HeaderMap,
-    user: Option<Credentials>,
-    netrc: Option<Netrc>,
     ignore_server_digest: bool,
     digest: Option<Digest>,
-    retries: u32,
-    timeouts: Timeouts,
+    asked: Asked,
+    method: Method,
+    body: Option<Bytes>,
 }
 
 impl Plan {
     /// Reads the input file, and judges everything.
-    pub(crate) fn new(args: &Args) -> Result<Self, Failure> {
-        let list = args.input_file.as_deref().map(read_list).transpose()?;
-        let mut found = Vec::new();
-        for (number, url) in (1..).zip(&args.urls) {
-            let origin = if args.urls.len() == 1 { "the URL".into() } else { format!("URL {number}") };
-            found.push((origin, Item { url: url.as_str().into(), mirrors: Box::default(), out: None }));
+    pub(crate) fn new(args: &DownloadArgs) -> Result<Self, Failure> {
+        let stdin = Some(Path::new("-"));
+        if args.input_file.as_deref() == stdin && args.data_file.as_deref() == stdin {
+            return Err(Failure::usage("--input-file and --data-file both want standard input"));
         }
-        if let (Some(text), Some(path)) = (&list, &args.input_file) {
-            found.extend(listed(text, path)?);
-        }
+        let mut found = found(args)?;
         if found.is_empty() {
             return Err(Failure::usage(
                 "no URL is given; try okdl https://example.com/file (see okdl --help)",
@@ -74,16 +85,25 @@ impl Plan {
             item.mirrors = std::mem::take(&mut item.mirrors).into_iter().chain(typed).collect();
         }
         let poured = args.out.as_deref() == Some(Path::new("-"));
-        if poured && args.json {
+        if poured && args.common.json {
             return Err(Failure::usage("--json and -o - both want standard output; leave one of them out"));
         }
-        let mut plan = Self { items: Vec::new(), options: Options::new(args)?, poured };
-        plan.items = plan.judge(found)?;
-        Ok(plan)
+        let options = Box::new(Options::new(args)?);
+        let checksums = args.checksum_file.as_deref().map(Checksums::read).transpose()?;
+        let items = judge(found, &options, checksums.as_ref())?;
+        Ok(Self { work: Work::Listed { items, options }, poured })
+    }
+
+    /// Of tasks that are there already.
+    pub(crate) fn of(tasks: Vec<DownloadTask>) -> Self {
+        Self { work: Work::Known(tasks), poured: false }
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.items.len()
+        match &self.work {
+            Work::Listed { items, .. } => items.len(),
+            Work::Known(tasks) => tasks.len(),
+        }
     }
 
     /// Whether the one file goes to standard output.
@@ -91,79 +111,110 @@ impl Plan {
         self.poured
     }
 
-    /// The task of a file. It is made only when its turn comes: the text of a URL is much smaller.
+    /// The task of a file.
     pub(crate) fn task(&self, index: usize) -> Option<Result<DownloadTask>> {
-        self.items.get(index).map(|item| self.options.task(item))
-    }
-
-    /// Makes each task once, to see that it can be made. What is listed twice is downloaded once.
-    fn judge(&self, found: Vec<(String, Item)>) -> Result<Vec<Item>, Failure> {
-        let mut targets: BTreeMap<Target, (TaskId, String)> = BTreeMap::new();
-        let mut ids = std::collections::BTreeSet::new();
-        let mut items = Vec::with_capacity(found.len());
-        for (origin, item) in found {
-            check_url(&item.url).map_err(|problem| Failure::Usage(format!("{origin} {problem}")))?;
-            for (number, mirror) in (1..).zip(&item.mirrors) {
-                let problem = |problem| Failure::Usage(format!("mirror {number} of {origin} {problem}"));
-                check_url(mirror).map_err(problem)?;
-            }
-            if let Some(out) = &item.out {
-                check_name(out).map_err(|problem| Failure::Usage(format!("{origin}: {problem}")))?;
-            }
-            let task = self.options.task(&item);
-            let task = task.map_err(|error| Failure::Usage(format!("{origin}: {error}")))?;
-            if !ids.insert(task.id()) {
-                continue;
-            }
-            if task.target().named().is_some() {
-                let mine = (task.id(), origin.clone());
-                if let Some((_, other)) = targets.insert(task.target().clone(), mine) {
-                    let path = task.target().location();
-                    return Err(Failure::Usage(format!("{origin} and {other} name the same file, {path}")));
-                }
-            }
-            items.push(item);
+        match &self.work {
+            Work::Listed { items, options } => items.get(index).map(|item| options.task(item)),
+            Work::Known(tasks) => tasks.get(index).cloned().map(Ok),
         }
-        Ok(items)
     }
 }
 
-fn read_list(path: &Path) -> Result<String, Failure> {
-    let mut text = String::new();
+/// All that is typed and listed, each with the words for where it stands.
+fn found(args: &DownloadArgs) -> Result<Vec<(String, Item)>, Failure> {
+    let list = args.input_file.as_deref().map(|path| Ok((path, read("input file", path)?))).transpose()?;
+    let mut found = Vec::new();
+    for (number, url) in (1..).zip(&args.urls) {
+        let origin = if args.urls.len() == 1 { "the URL".into() } else { format!("URL {number}") };
+        let item = Item { url: url.as_str().into(), mirrors: Box::default(), out: None, said: None };
+        found.push((origin, item));
+    }
+    if let Some((path, text)) = list {
+        let bad = |name: &str| Failure::Usage(format!("{name} {} is not text", path.display()));
+        let text = String::from_utf8(text).map_err(|_| bad("the input file"))?;
+        found.extend(listed(&text, path)?);
+    }
+    Ok(found)
+}
+
+/// Makes each task once, to see that it can be made. What is listed twice is downloaded once.
+fn judge(
+    found: Vec<(String, Item)>,
+    options: &Options,
+    checksums: Option<&Checksums>,
+) -> Result<Vec<Item>, Failure> {
+    let mut targets: BTreeMap<Target, (TaskId, String)> = BTreeMap::new();
+    let mut ids = std::collections::BTreeSet::new();
+    let mut items = Vec::with_capacity(found.len());
+    for (origin, mut item) in found {
+        let refused = |problem: String| Failure::Usage(format!("{origin}: {problem}"));
+        check_url(&item.url).map_err(|problem| Failure::Usage(format!("{origin} {problem}")))?;
+        for (number, mirror) in (1..).zip(&item.mirrors) {
+            let problem = |problem| Failure::Usage(format!("mirror {number} of {origin} {problem}"));
+            check_url(mirror).map_err(problem)?;
+        }
+        if let Some(out) = &item.out {
+            check_name(out).map_err(refused)?;
+        }
+        if let (Some(checksums), false) = (checksums, item.has_digest()) {
+            let digest = checksums.find(&item.url, item.out.as_deref()).map_err(refused)?;
+            item.said.get_or_insert_default().digest = Some(digest);
+        }
+        let task = options.task(&item).map_err(|error| refused(error.to_string()))?;
+        if !ids.insert(task.id()) {
+            continue;
+        }
+        if task.target().named().is_some() {
+            let mine = (task.id(), origin.clone());
+            if let Some((_, other)) = targets.insert(task.target().clone(), mine) {
+                let path = task.target().location();
+                return Err(Failure::Usage(format!("{origin} and {other} name the same file, {path}")));
+            }
+        }
+        items.push(item);
+    }
+    Ok(items)
+}
+
+/// What is in a file, or comes from standard input.
+fn read(what: &str, path: &Path) -> Result<Vec<u8>, Failure> {
+    let mut content = Vec::new();
     let read = if path == Path::new("-") {
-        std::io::stdin().lock().read_to_string(&mut text)
+        std::io::stdin().lock().read_to_end(&mut content)
     } else {
-        std::fs::File::open(path).and_then(|mut file| file.read_to_string(&mut text))
+        std::fs::File::open(path).and_then(|mut file| file.read_to_end(&mut content))
     };
     match read {
-        Ok(_) => Ok(text),
-        Err(error) => Err(Failure::Usage(format!("cannot read the input file {}: {error}", path.display()))),
+        Ok(_) => Ok(content),
+        Err(error) => Err(Failure::Usage(format!("cannot read the {what} {}: {error}", path.display()))),
     }
 }
 
 fn listed(text: &str, path: &Path) -> Result<Vec<(String, Item)>, Failure> {
     let name = if path == Path::new("-") { "standard input".into() } else { path.display().to_string() };
-    let entries = input::parse(text)
-        .map_err(|bad| Failure::Usage(format!("line {} of {name}: {}", bad.line, bad.problem)))?;
+    let bad = |line: usize, problem: String| Failure::Usage(format!("line {line} of {name}: {problem}"));
+    let entries = input::parse(text).map_err(|wrong| bad(wrong.line, wrong.problem))?;
     if entries.is_empty() {
         return Err(Failure::Usage(format!("there is no URL in {name}")));
     }
     let item = |entry: input::Entry<'_>| {
-        let origin = format!("line {} of {name}", entry.line);
+        let said = Said::new(&entry).map_err(|problem| bad(entry.line, problem))?;
         let mirrors = entry.mirrors.into_iter().map(Into::into).collect();
         let out = entry.out.map(|out| Path::new(out).into());
-        (origin, Item { url: entry.url.into(), mirrors, out })
+        Ok((format!("line {} of {name}", entry.line), Item { url: entry.url.into(), mirrors, out, said }))
     };
-    Ok(entries.into_iter().map(item).collect())
+    entries.into_iter().map(item).collect()
 }
 
-fn one_only(args: &Args, urls: usize) -> Result<(), Failure> {
+fn one_only(args: &DownloadArgs, urls: usize) -> Result<(), Failure> {
     let option = match (&args.out, &args.checksum) {
         _ if urls == 1 => return Ok(()),
         (Some(_), _) => "--out names one file; with several URLs use an input file with out=NAME lines",
-        (_, Some(_)) => "--checksum is of one file; run okdl once for each URL that has one",
+        (_, Some(_)) => {
+            "--checksum is of one file; for several use --checksum-file, or an input file with checksum= lines"
+        }
         _ if !args.mirror.is_empty() => {
-            "--mirror is of one file; in an input file, mirrors stand behind their URL, with tabs between"
+            "--mirror is of one file; for several use an input file with mirror=URL lines"
         }
         _ => return Ok(()),
     };
@@ -171,11 +222,15 @@ fn one_only(args: &Args, urls: usize) -> Result<(), Failure> {
 }
 
 /// Says what is wrong with a URL in the words of somebody who types. The text may hold a password, and is not shown.
-fn check_url(text: &str) -> Result<(), &'static str> {
+pub(crate) fn check_url(text: &str) -> Result<(), &'static str> {
     const ADVICE: &str = "has no scheme; write http:// or https:// before it";
+    let is_command = |command: &clap::Command| command.get_name() == text;
     match Url::parse(text.trim()) {
         _ if text.trim().is_empty() => Err("is empty; give an address like https://example.com/file"),
-        Err(url::ParseError::RelativeUrlWithoutBase) => Err(ADVICE),
+        Err(url::ParseError::RelativeUrlWithoutBase) => {
+            let command = Cli::command().get_subcommands().any(is_command);
+            Err(if command { "is the name of a command; that stands before all options" } else { ADVICE })
+        }
         // What stands before the colon of `localhost:8080/file` looks like a scheme.
         Ok(url) if !matches!(url.scheme(), "http" | "https") && !text.contains("://") => Err(ADVICE),
         _ => Ok(()),
@@ -191,88 +246,91 @@ fn check_name(out: &Path) -> Result<(), String> {
     }
 }
 
+impl Item {
+    fn has_digest(&self) -> bool {
+        self.said.as_ref().is_some_and(|said| said.digest.is_some())
+    }
+}
+
+impl Said {
+    fn new(entry: &input::Entry<'_>) -> Result<Option<Box<Self>>, String> {
+        if entry.directory.is_none() && entry.checksum.is_none() && entry.headers.is_empty() {
+            return Ok(None);
+        }
+        let mut headers = HeaderMap::new();
+        for text in &entry.headers {
+            let (name, value) = parse_header(text).ok_or("header= is written as 'header=Name: value'")?;
+            headers.append(name, value);
+        }
+        let digest = entry.checksum.map(str::parse).transpose().map_err(|error: Error| error.to_string())?;
+        Ok(Some(Box::new(Self { directory: entry.directory.map(PathBuf::from), digest, headers })))
+    }
+}
+
 impl Options {
-    fn new(args: &Args) -> Result<Self, Failure> {
-        let mut timeouts = Timeouts::default();
-        timeouts.connect = args.connect_timeout;
-        // No byte for so long: that holds before the response's first byte as well.
-        (timeouts.head, timeouts.stall) = (args.timeout, args.timeout);
-        timeouts.total = args.deadline;
-        timeouts.lowest_speed = args.lowest_speed.and_then(NonZeroU64::new).map(LowestSpeed::new);
+    fn new(args: &DownloadArgs) -> Result<Self, Failure> {
         let digest = args.checksum.as_deref().map(str::parse).transpose();
+        let body = match (&args.data, &args.data_file) {
+            (Some(text), _) => Some(Bytes::copy_from_slice(text.as_bytes())),
+            (None, Some(path)) => Some(read("data file", path)?.into()),
+            (None, None) => None,
+        };
+        let usual = if body.is_some() { Method::POST } else { Method::GET };
+        let method = args.method.as_deref().map(|name| Method::from_bytes(name.as_bytes())).transpose();
         Ok(Self {
             directory: args.dir.clone().unwrap_or_else(|| ".".into()),
-            connections: args.connections.and_then(NonZeroU32::new),
             on_exists: args.on_exists.map_or(OnExists::Error, |arg| arg.0),
-            durability: args.durability.0,
-            headers: headers(args)?,
-            user: args.user.as_deref().map(user).transpose()?,
+            durability: args.durability.map_or(Durability::Power, |arg| arg.0),
             ignore_server_digest: args.ignore_server_digest,
-            netrc: args.netrc.as_ref().map(|path| netrc(path.as_deref())).transpose()?,
             digest: digest.map_err(|error: Error| Failure::Usage(format!("--checksum: {error}")))?,
-            retries: args.retries,
-            timeouts,
+            asked: Asked::new(&args.requests, &args.transfer)?,
+            method: method.map_err(|_| Failure::usage("--method is one word, as POST"))?.unwrap_or(usual),
+            body,
         })
     }
 
-    fn target(&self, out: Option<&Path>) -> Target {
-        match (out, out.and_then(uri), uri(&self.directory)) {
+    fn target(&self, directory: &Path, out: Option<&Path>) -> Target {
+        match (out, out.and_then(uri), uri(directory)) {
             (_, Some(uri), _) => Target::uri(uri),
             (Some(out), _, Some(uri)) => {
                 Target::uri(format!("{}/{}", uri.trim_end_matches('/'), out.display()))
             }
-            (Some(out), ..) => Target::file(self.directory.join(out)),
+            (Some(out), ..) => Target::file(directory.join(out)),
             (None, _, Some(uri)) => Target::uri(format!("{}/", uri.trim_end_matches('/'))),
-            (None, ..) => Target::directory(&self.directory),
+            (None, ..) => Target::directory(directory),
         }
     }
 
     fn task(&self, item: &Item) -> Result<DownloadTask> {
-        let mut builder = DownloadTask::builder(&item.url, self.target(item.out.as_deref()))
-            .headers(self.headers.clone())
+        let said = item.said.as_deref();
+        let directory = said.and_then(|said| said.directory.as_deref()).unwrap_or(&self.directory);
+        let mut builder = DownloadTask::builder(&item.url, self.target(directory, item.out.as_deref()))
             .on_exists(self.on_exists)
             .durability(self.durability)
-            .retries(self.retries)
-            .timeouts(self.timeouts)
             .ignore_server_digest(self.ignore_server_digest);
         for mirror in &item.mirrors {
-            builder = builder.mirror(self.mirror(mirror));
+            builder = builder.mirror(self.asked.mirror(mirror));
         }
-        if let Some(count) = self.connections {
-            builder = builder.connection_count(count);
-        }
-        if let Some(digest) = &self.digest {
+        if let Some(digest) = said.and_then(|said| said.digest.as_ref()).or(self.digest.as_ref()) {
             builder = builder.digest(digest.clone());
         }
-        match self.credentials(&item.url) {
-            Some(known) => builder.credentials(&known.user, &known.password),
-            None => builder,
+        let mut headers = HeaderMap::new();
+        if let Some(body) = &self.body {
+            let form = HeaderValue::from_static("application/x-www-form-urlencoded");
+            headers.insert(header::CONTENT_TYPE, form);
+            builder = builder.body(body.clone());
         }
-        .build()
+        builder = builder.method(self.method.clone());
+        builder = self.asked.apply(builder, &item.url, &headers, Timeouts::default());
+        match said.filter(|said| !said.headers.is_empty()) {
+            // A line's header takes the place of the one that all have.
+            Some(said) => {
+                let common = builder.build()?;
+                common.to_builder().headers(over(common.headers(), &said.headers)).build()
+            }
+            None => builder.build(),
+        }
     }
-
-    /// Whom to say that we are, where the URL does not say it itself.
-    fn credentials(&self, url: &str) -> Option<&Credentials> {
-        let url = without_userinfo(url)?;
-        self.user.as_ref().or_else(|| self.netrc.as_ref()?.find(url.host_str()?))
-    }
-
-    /// A mirror with what the netrc file knows of its machine; `--user` is for the file's own URL.
-    fn mirror(&self, text: &str) -> String {
-        let known = || {
-            let mut url = without_userinfo(text)?;
-            let known = self.netrc.as_ref()?.find(url.host_str()?)?;
-            url.set_username(&known.user).ok()?;
-            url.set_password(Some(&known.password)).ok()?;
-            Some(url.into())
-        };
-        known().unwrap_or_else(|| text.to_owned())
-    }
-}
-
-/// The URL, if it does not say itself who asks.
-fn without_userinfo(text: &str) -> Option<Url> {
-    Url::parse(text.trim()).ok().filter(|url| url.username().is_empty() && url.password().is_none())
 }
 
 /// A place that is written as a URI, as `s3://bucket/key`.
@@ -284,70 +342,16 @@ fn uri(place: &Path) -> Option<&str> {
     sound.then_some(text)
 }
 
-fn user(text: &str) -> Result<Credentials, Failure> {
-    let (user, password) =
-        text.split_once(':').ok_or_else(|| Failure::usage("--user is written as NAME:PASSWORD"))?;
-    Ok(Credentials { user: user.into(), password: password.into() })
-}
-
-/// The names and passwords in this file, else in the usual one.
-fn netrc(path: Option<&Path>) -> Result<Netrc, Failure> {
-    let usual = || {
-        let named = std::env::var_os("NETRC").filter(|path| !path.is_empty()).map(PathBuf::from);
-        named.or_else(|| Some(std::env::home_dir()?.join(".netrc")))
-    };
-    let path = path.map(Path::to_path_buf).or_else(usual);
-    let path = path.ok_or_else(|| Failure::usage("--netrc: there is no home directory; name the file"))?;
-    let wrong = |problem: String| Failure::Usage(format!("--netrc {}: {problem}", path.display()));
-    let text = std::fs::read_to_string(&path).map_err(|error| wrong(error.to_string()))?;
-    Netrc::parse(&text).map_err(|bad| wrong(format!("line {}: {}", bad.line, bad.problem)))
-}
-
-fn headers(args: &Args) -> Result<HeaderMap, Failure> {
-    let mut headers = HeaderMap::new();
-    for (number, text) in (1..).zip(&args.header) {
-        let (name, value) = parse_header(text).ok_or_else(|| {
-            Failure::Usage(format!("--header (number {number}) is written as 'Name: value', on one line"))
-        })?;
-        headers.append(name, value);
-    }
-    match args.user_agent.as_deref() {
-        Some(text) => {
-            let agent = HeaderValue::from_str(text)
-                .map_err(|_| Failure::usage("--user-agent takes visible text, on one line"))?;
-            headers.insert(header::USER_AGENT, agent);
-        }
-        None => {
-            let ours = HeaderValue::from_static(concat!("okdl/", env!("CARGO_PKG_VERSION")));
-            headers.entry(header::USER_AGENT).or_insert(ours);
-        }
-    }
-    Ok(headers)
-}
-
-fn parse_header(text: &str) -> Option<(HeaderName, HeaderValue)> {
-    let (name, value) = text.split_once(':')?;
-    let name: HeaderName = name.trim().parse().ok()?;
-    let mut value: HeaderValue = value.trim().parse().ok()?;
-    value.set_sensitive(looks_secret(name.as_str()));
-    Some((name, value))
-}
-
-/// Whether a header's name says that its value is nobody else's business: then it is not sent to another origin.
-fn looks_secret(name: &str) -> bool {
-    const HINTS: [&str; 8] = ["auth", "cookie", "credential", "key", "passw", "secret", "session", "token"];
-    HINTS.iter().any(|hint| name.contains(hint))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::asked::tests::header_text;
     use clap::Parser;
     use proptest::prelude::*;
     use proptest::test_runner::RngSeed;
 
     fn plan(arguments: &[&str]) -> Result<Plan, Failure> {
-        Plan::new(&Args::try_parse_from([&["okdl"], arguments].concat()).unwrap())
+        Plan::new(&Cli::try_parse_from([&["okdl"], arguments].concat()).unwrap().download)
     }
 
     fn refusal(arguments: &[&str]) -> String {
@@ -441,7 +445,7 @@ mod tests {
         assert!(refused.contains("line 2") && !refused.contains("s3cret"), "{refused}");
         assert!(refusal(&["--netrc=/missing", "http://h/a"]).contains("/missing"));
         // An address in the place of a file is an address.
-        assert!(Args::try_parse_from(["okdl", "--netrc", "http://h/a"]).unwrap().urls.len() == 1);
+        assert!(Cli::try_parse_from(["okdl", "--netrc", "http://h/a"]).unwrap().download.urls.len() == 1);
     }
 
     #[test]
@@ -454,34 +458,10 @@ mod tests {
         assert_eq!(plan(&arguments).unwrap().task(0).unwrap().unwrap().headers()["user-agent"], "me");
     }
 
-    /// Text with much of what must not be in a header.
-    fn header_text() -> impl Strategy<Value = String> {
-        let piece = prop_oneof![
-            4 => prop::sample::select(vec!["X-A", ":", " ", "\r\n", "\n", "\0", "\t", "b", "\u{85}", "\u{7f}", "é"])
-                .prop_map(str::to_owned),
-            1 => any::<char>().prop_map(String::from),
-        ];
-        prop::collection::vec(piece, 0..8).prop_map(|pieces| pieces.concat())
-    }
-
     proptest! {
         #![proptest_config(ProptestConfig {
             cases: 5_000, failure_persistence: None, rng_seed: RngSeed::Fixed(1), ..ProptestConfig::default()
         })]
-
-        #[test]
-        fn headers_and_agents_are_one_line_or_refused(text in header_text()) {
-            if let Some((name, value)) = parse_header(&text) {
-                assert!(name.as_str().bytes().all(|byte| byte.is_ascii_graphic() && byte != b':'), "{text:?}");
-                assert!(!value.as_bytes().iter().any(|byte| b"\r\n\0\x7f".contains(byte)), "{text:?}");
-            }
-            if let Ok(agent) = HeaderValue::from_str(&text) {
-                assert!(!agent.as_bytes().iter().any(|byte| b"\r\n\0".contains(byte)), "{text:?}");
-            }
-            if let Ok(user) = user(&text) {
-                assert_eq!(format!("{}:{}", user.user, user.password), text);
-            }
-        }
 
         #[test]
         fn any_url_is_planned_or_refused_in_words(text in header_text(), scheme in any::<bool>()) {

@@ -2,11 +2,14 @@
 
 use std::io::{IsTerminal, Write};
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use indicatif::{BinaryBytes, MultiProgress, ProgressDrawTarget};
-use okdownload::{EndCause, Error, Location, TaskEnd, redacted};
+use okdownload::monitor::HumanBytes;
+use okdownload::{DownloadTask, EndCause, Error, Location, TaskEnd, redacted};
 use url::Url;
+
+use crate::terminal::{self, Bottom, Colour, Line, Looks};
 
 /// Why the program can't do what it was asked to, as a whole.
 #[derive(Debug)]
@@ -26,52 +29,109 @@ impl Failure {
 /// Standard error. Clones are the same.
 #[derive(Debug, Clone)]
 pub(crate) struct Console {
-    /// The progress bars, above which lines are told; `None` where there are none.
-    bars: Option<MultiProgress>,
+    /// The lines that change, above which others are told; `None` where there are none.
+    bottom: Option<Arc<Mutex<Bottom>>>,
     quiet: bool,
+    looks: Looks,
 }
-
-/// So often a second bars may be drawn.
-pub(crate) const DRAWS: u8 = 10;
 
 impl Console {
     /// For errors only.
     pub(crate) fn plain() -> Self {
-        Self { bars: None, quiet: true }
+        Self { bottom: None, quiet: true, looks: Looks::of_stderr() }
     }
 
     /// `quiet`: no progress even on a terminal.
     pub(crate) fn new(quiet: bool) -> Self {
-        let wanted = !quiet && std::io::stderr().is_terminal();
-        let bars = || MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(DRAWS));
-        Self { bars: wanted.then(bars), quiet: !wanted }
+        let wanted = !quiet && terminal::can_paint();
+        let quiet = quiet || !std::io::stderr().is_terminal();
+        Self { bottom: wanted.then(Arc::default), quiet, looks: Looks::of_stderr() }
     }
 
-    pub(crate) fn bars(&self) -> Option<&MultiProgress> {
-        self.bars.as_ref()
+    /// Whether somebody is watching lines that change.
+    pub(crate) fn is_painted(&self) -> bool {
+        self.bottom.is_some()
+    }
+
+    pub(crate) fn looks(&self) -> Looks {
+        self.looks
     }
 
     /// Says what must be heard.
     pub(crate) fn error(&self, message: &str) {
-        self.line(&format!("okdl: {message}"));
+        let message = printable(message);
+        let (word, message) = match message.strip_prefix("warning: ") {
+            Some(rest) => (Some(("warning:", Colour::Yellow)), rest),
+            None => (None, message.as_str()),
+        };
+        let mut line = Line::default();
+        line.push("okdl:", self.looks.colour(Colour::Red).filter(|_| word.is_none()));
+        if let Some((word, colour)) = word {
+            line.push(" ", None);
+            line.push(word, self.looks.colour(colour));
+        }
+        line.push(&format!(" {message}"), None);
+        self.line(line);
     }
 
     /// Says what is good to know, if somebody is watching.
     pub(crate) fn note(&self, message: impl FnOnce() -> String) {
         if !self.quiet {
-            self.line(&message());
+            self.line(Line::plain(printable(&message())));
         }
     }
 
-    fn line(&self, text: &str) {
-        let text = printable(text);
-        let told = match &self.bars {
-            Some(bars) => bars.println(&text),
-            None => writeln!(std::io::stderr().lock(), "{text}"),
-        };
-        // There is nowhere left to say that standard error is closed.
-        drop(told);
+    /// Puts these lines where lines change, and what was said above them.
+    pub(crate) fn paint(&self, lines: Vec<Line>) {
+        if let Some(bottom) = &self.bottom {
+            let mut bottom = bottom.lock().unwrap_or_else(PoisonError::into_inner);
+            // There is nowhere left to say that standard error is closed.
+            drop(bottom.paint(lines, terminal::size().0, &mut std::io::stderr().lock()));
+        }
     }
+
+    fn line(&self, line: Line) {
+        if let Some(bottom) = &self.bottom {
+            let mut bottom = bottom.lock().unwrap_or_else(PoisonError::into_inner);
+            // With the next change of what stands below, so that many lines cost no more than one.
+            if !bottom.is_empty() {
+                return bottom.say(line);
+            }
+        }
+        drop(writeln!(std::io::stderr().lock(), "{}", line.text));
+    }
+}
+
+/// What is logged is said line by line.
+impl Write for Console {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        for text in String::from_utf8_lossy(bytes).lines() {
+            self.line(Line::plain(printable(text)));
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Tells on standard error what the engine does, as far as it was asked to by so many `-v`.
+pub(crate) fn log(console: &Console, verbose: u8) {
+    use tracing_subscriber::filter::{LevelFilter, Targets};
+    use tracing_subscriber::layer::SubscriberExt;
+    use tracing_subscriber::util::SubscriberInitExt;
+    let (ours, others) = match verbose {
+        0 => return,
+        1 => (LevelFilter::DEBUG, LevelFilter::WARN),
+        _ => (LevelFilter::TRACE, LevelFilter::DEBUG),
+    };
+    let filter = Targets::new().with_default(others).with_target("okdownload", ours);
+    let console = console.clone();
+    let lines =
+        tracing_subscriber::fmt::layer().without_time().with_ansi(false).with_writer(move || console.clone());
+    // It is the only one of this program.
+    drop(tracing_subscriber::registry().with(lines).with(filter).try_init());
 }
 
 /// One line without control characters: names and messages may come from a server, and could steer the terminal.
@@ -110,24 +170,36 @@ pub(crate) fn describe(error: &Error) -> String {
 }
 
 /// The line about a file that is complete.
-pub(crate) fn completed(end: &TaskEnd, url: &Url) -> String {
-    let name = label(end, url);
-    let size = end.length.map(|length| BinaryBytes(length).to_string()).unwrap_or_default();
+pub(crate) fn completed(end: &TaskEnd, task: &DownloadTask) -> String {
+    let name = label(end, task.url());
+    let size = end.length.map(bytes).unwrap_or_default();
+    let checked = task.digest().map(|digest| format!("  {} is right", digest.algorithm().name()));
     if was_there(end) {
         return format!("{name}  {size}  already there");
     }
     let seconds = end.elapsed.as_secs_f64();
-    let speed = if seconds > 0.0 { end.fetched as f64 / seconds } else { 0.0 };
+    let average = if seconds > 0.0 { end.fetched as f64 / seconds } else { 0.0 };
     let resumed = match end.resumed {
         0 => String::new(),
-        bytes => format!("  ({} were there)", BinaryBytes(bytes)),
+        there => format!("  ({} were there)", bytes(there)),
     };
-    format!("{name}  {size}  {}  {}/s{resumed}", time(end.elapsed), BinaryBytes(speed as u64))
+    let checked = checked.unwrap_or_default();
+    format!("{name}  {size}  {}  {}{resumed}{checked}", time(end.elapsed), speed(average as u64))
 }
 
 /// Whether the file was complete before this run.
 pub(crate) fn was_there(end: &TaskEnd) -> bool {
     end.is_completed() && end.fetched == 0 && end.resumed == 0 && end.length != Some(0)
+}
+
+/// `1.5 MiB`
+pub(crate) fn bytes(bytes: u64) -> String {
+    format!("{:#}", HumanBytes(bytes))
+}
+
+/// `1.5 MiB/s`
+pub(crate) fn speed(bytes_per_second: u64) -> String {
+    format!("{}/s", bytes(bytes_per_second))
 }
 
 /// As [`clock`], but `4.5 s` below a minute.

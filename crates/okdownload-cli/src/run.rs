@@ -3,32 +3,46 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::num::NonZeroUsize;
+use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use futures_util::stream::{Map, SelectAll};
 use okdownload::monitor::Event;
-use okdownload::{Error, Events, OkDownload, Progress, TaskEnd, TaskHandle, redacted};
+use okdownload::{BlockInfo, Error, Events, OkDownload, Progress, TaskEnd, TaskHandle, TaskId, redacted};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Interval, MissedTickBehavior};
 
+use crate::bars::{AllFigures, FileFigures, file_line, total_line};
 use crate::json::JsonLines;
 use crate::plan::Plan;
 use crate::pour::pour;
-use crate::progress::{FileBar, Screen, TICK};
-use crate::report::{self, Console};
+use crate::report::{self, Console, Failure};
+use crate::{signals, terminal};
 
 /// So many files wait within the engine, ready to start at once. The others wait as text, which needs little memory.
 const AHEAD: usize = 32;
 
+/// How often to look at what is new, and to draw it.
+const TICK: Duration = Duration::from_millis(100);
+
+/// How often to look which parts of a file are there.
+const MAP: Duration = Duration::from_millis(500);
+
+/// A file that takes no longer than this never gets a line of its own: lines that come and go are no use to anybody.
+const CALM: Duration = Duration::from_millis(300);
+
+/// So many lines at most, if the terminal is high enough.
+const MOST: usize = 16;
+
 /// One command at work.
 #[derive(Debug)]
-pub(crate) struct Run<'a> {
+struct Run<'a> {
     plan: &'a Plan,
     engine: OkDownload,
     console: &'a Console,
     json: Option<&'a JsonLines>,
-    screen: Option<Screen>,
+    begin: Instant,
     /// Files within the engine, by their index.
     active: BTreeMap<usize, File>,
     events: SelectAll<FileEvents>,
@@ -36,6 +50,8 @@ pub(crate) struct Run<'a> {
     next: usize,
     ended: usize,
     failed: usize,
+    /// Bytes of the files that have ended.
+    bytes: u64,
     /// What writes to standard output, if something does.
     pouring: Option<JoinHandle<io::Result<()>>>,
 }
@@ -47,8 +63,10 @@ struct File {
     handle: TaskHandle,
     name: String,
     progress: watch::Receiver<Progress>,
-    running: bool,
-    bar: FileBar,
+    /// Since when it runs.
+    since: Option<Instant>,
+    /// Its blocks, if somebody looks at them.
+    blocks: Option<watch::Receiver<Vec<BlockInfo>>>,
 }
 
 /// How a command ended.
@@ -62,8 +80,25 @@ pub(crate) enum Outcome {
     PipeClosed,
 }
 
+/// Runs all files of a plan to their ends, or until a signal says to stop; with `json`, tells on standard output.
+pub(crate) async fn to_the_end(
+    plan: &Plan,
+    engine: OkDownload,
+    parallel: NonZeroUsize,
+    console: &Console,
+    json: bool,
+) -> Result<Outcome, Failure> {
+    let cannot = |what: &str, error: io::Error| Failure::Other(format!("cannot {what}: {error}"));
+    let stop = signals::listen().map_err(|error| cannot("listen for signals", error))?;
+    let json = json.then(JsonLines::new).transpose().map_err(|error| cannot("start", error))?;
+    let outcome = Run::new(plan, engine, parallel, console, json.as_ref()).run(stop).await;
+    let written = json.map_or(Ok(()), JsonLines::finish);
+    written.map_err(|error| cannot("write to standard output", error))?;
+    Ok(outcome)
+}
+
 impl<'a> Run<'a> {
-    pub(crate) fn new(
+    fn new(
         plan: &'a Plan,
         engine: OkDownload,
         parallel: NonZeroUsize,
@@ -75,20 +110,21 @@ impl<'a> Run<'a> {
             engine,
             console,
             json,
-            screen: console.bars().map(|bars| Screen::new(bars, plan.len())),
+            begin: Instant::now(),
             active: BTreeMap::new(),
             events: SelectAll::new(),
             most_active: parallel.get() + AHEAD,
             next: 0,
             ended: 0,
             failed: 0,
+            bytes: 0,
             pouring: None,
         }
     }
 
     /// Runs all files to their ends, or until it is told to stop.
-    pub(crate) async fn run(mut self, mut stop: watch::Receiver<Option<u8>>) -> Outcome {
-        let mut ticks = (self.screen.is_some() || self.json.is_some()).then(ticks);
+    async fn run(mut self, mut stop: watch::Receiver<Option<u8>>) -> Outcome {
+        let mut ticks = (self.console.is_painted() || self.json.is_some()).then(ticks);
         let mut stopped = None;
         loop {
             if stopped.is_none() {
@@ -106,10 +142,11 @@ impl<'a> Run<'a> {
                 () = tick(&mut ticks) => self.draw(),
             }
         }
-        if let Some(screen) = &self.screen {
-            screen.clear();
-        }
+        self.console.paint(Vec::new());
         self.close().await;
+        if self.failed > 0 && self.plan.len() > 1 && stopped.is_none() {
+            self.console.error(&format!("{} of {} files failed", self.failed, self.plan.len()));
+        }
         // Who was told to stop does not wait until somebody reads.
         let poured = match self.pouring.take() {
             Some(pouring) if stopped.is_none() => pouring.await.unwrap_or_else(|error| Err(error.into())),
@@ -152,6 +189,7 @@ impl<'a> Run<'a> {
             Some(location) => report::place(location),
             None => redacted(task.url()),
         };
+        let name = report::printable(&name);
         let request = self.engine.task(task);
         let tag: Box<dyn FnMut(Event) -> (usize, Event) + Send> = Box::new(move |event| (index, event));
         self.events.push(request.events().map(tag));
@@ -168,7 +206,7 @@ impl<'a> Run<'a> {
             request.enqueue()
         };
         let progress = handle.progress();
-        self.active.insert(index, File { handle, name, progress, running: false, bar: FileBar::default() });
+        self.active.insert(index, File { handle, name, progress, since: None, blocks: None });
     }
 
     fn hear(&mut self, index: usize, event: &Event) {
@@ -177,9 +215,9 @@ impl<'a> Run<'a> {
             json.event(index, file.handle.task(), event);
         }
         match event {
-            Event::TaskStart => file.running = true,
+            Event::TaskStart => file.since = Some(Instant::now()),
             Event::FromBeginning { info, .. } | Event::FromBreakpoint { info } => {
-                file.name = report::place(&info.location);
+                file.name = report::printable(&report::place(&info.location));
             }
             Event::Warning { message } => {
                 self.console.error(&format!("{}: warning: {message}", file.name));
@@ -191,13 +229,11 @@ impl<'a> Run<'a> {
 
     fn end(&mut self, index: usize, end: &TaskEnd) {
         let Some(file) = self.active.remove(&index) else { return };
-        if let Some(screen) = &mut self.screen {
-            screen.remove(&file.bar);
-        }
         self.ended += 1;
+        self.bytes += end.length.filter(|_| end.is_completed()).unwrap_or(end.fetched);
         let url = file.handle.task().url();
         if end.is_completed() {
-            self.console.note(|| report::completed(end, url));
+            self.console.note(|| report::completed(end, file.handle.task()));
             return;
         }
         self.failed += 1;
@@ -208,21 +244,37 @@ impl<'a> Run<'a> {
     }
 
     fn draw(&mut self) {
-        let mut speed = 0;
-        for (index, file) in self.active.iter_mut().filter(|(_, file)| file.running) {
+        let mut all = AllFigures {
+            files: self.plan.len(),
+            ended: self.ended,
+            failed: self.failed,
+            fetched: self.bytes,
+            elapsed: self.begin.elapsed(),
+            ..AllFigures::default()
+        };
+        let (width, height) = if self.console.is_painted() { terminal::size() } else { (0, 0) };
+        // A column is left free: many terminals fold a line that is as wide as they are.
+        let (width, looks) = (width.saturating_sub(1), self.console.looks());
+        let mut lines = Vec::new();
+        for (index, file) in &mut self.active {
+            let Some(since) = file.since else { continue };
             let news = file.progress.has_changed().unwrap_or(false);
             let progress = *file.progress.borrow_and_update();
-            speed += progress.speed;
-            if let Some(screen) = &mut self.screen {
-                screen.draw(&mut file.bar, &file.name, &file.progress);
-            }
+            all.speed += progress.speed;
+            all.fetched += progress.written;
             if let Some(json) = self.json.filter(|_| news) {
                 json.progress(*index, file.handle.task(), progress);
             }
+            if since.elapsed() >= CALM && lines.len() < MOST.min(height.saturating_sub(2)) {
+                lines.push(file.line(&self.engine, &progress, |figures| file_line(figures, width, looks)));
+            } else {
+                all.unseen += 1;
+            }
         }
-        if let Some(screen) = &self.screen {
-            screen.draw_total(self.ended, speed);
+        if all.files > 1 {
+            lines.push(total_line(&all, width, looks));
         }
+        self.console.paint(lines);
     }
 
     async fn close(&self) {
@@ -230,6 +282,46 @@ impl<'a> Run<'a> {
             self.console.error(&format!("warning: not all could be recorded: {}", report::describe(&error)));
         }
     }
+}
+
+impl File {
+    /// What is drawn of its figures.
+    fn line<L>(
+        &mut self,
+        engine: &OkDownload,
+        now: &Progress,
+        draw: impl FnOnce(&FileFigures<'_>) -> L,
+    ) -> L {
+        let blocks = self.blocks.get_or_insert_with(|| watch_blocks(engine.clone(), self.handle.id()));
+        let blocks = blocks.borrow();
+        draw(&FileFigures {
+            name: &self.name,
+            written: now.written,
+            total: now.total,
+            speed: now.speed,
+            eta: now.eta(),
+            connections: now.connections,
+            blocks: &blocks,
+        })
+    }
+}
+
+/// The blocks of a task, as the store has them, for as long as somebody looks.
+fn watch_blocks(engine: OkDownload, id: TaskId) -> watch::Receiver<Vec<BlockInfo>> {
+    let (tell, blocks) = watch::channel(Vec::new());
+    tokio::spawn(async move {
+        while !tell.is_closed() {
+            // A map is no reason to tell of an error: whoever needs the store will.
+            if let Ok(Some(info)) = engine.store().breakpoint(id).await {
+                tell.send_replace(info.blocks);
+            }
+            tokio::select! {
+                () = tell.closed() => {}
+                () = tokio::time::sleep(MAP) => {}
+            }
+        }
+    });
+    blocks
 }
 
 fn ticks() -> Interval {

@@ -177,7 +177,7 @@ async fn nothing_secret_is_shown_or_kept() {
         let ended = place.run(&run).await;
         assert_eq!(ended.code, Some(1), "{ended:?}");
         // All was there to be shown.
-        assert_eq!(ended.err.lines().count(), 3, "{ended:?}");
+        assert_eq!(ended.err.lines().count(), 4, "{ended:?}");
         assert!(ended.out.contains("\"retry\"") && ended.err.contains("token=…"), "{ended:?}");
         let sent = format!("{:?}", place.server.requests());
         for secret in ["s3cretcookie", "s3cretkey", "s3cretquery", &STANDARD.encode("me:s3cretnetrc")] {

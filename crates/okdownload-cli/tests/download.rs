@@ -181,7 +181,7 @@ async fn failures_are_told_and_the_rest_goes_on() {
     let ended = place.run(&urls).await;
     assert_eq!(ended.code, Some(1));
     let lines: Vec<_> = ended.err.lines().collect();
-    assert_eq!(lines.len(), 2, "{ended:?}");
+    assert_eq!((lines.len(), lines.last()), (3, Some(&"okdl: 2 of 3 files failed")), "{ended:?}");
     for path in ["/bad", "/gone"] {
         assert!(lines.iter().any(|line| line.contains(path) && line.contains("404")), "{path}: {ended:?}");
     }

@@ -36,7 +36,7 @@ async fn every_line_is_an_event() {
     assert!(of(1)[1]["error"].as_str().unwrap().contains("404"));
     assert!(!ended.out.contains("s3cret") && !ended.err.contains("s3cret"), "{ended:?}");
     // The reasons of failures are on standard error all the same.
-    assert!(ended.line().contains("404"));
+    assert!(ended.err.contains("404") && ended.err.ends_with("okdl: 1 of 2 files failed\n"), "{ended:?}");
 }
 
 #[tokio::test]

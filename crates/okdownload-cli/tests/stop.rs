@@ -3,33 +3,10 @@
 
 mod common;
 
-use common::{Ended, MIB, Place, signal, tagged};
+use common::{Ended, HALF, Place, WHOLE, held, signal, tagged};
 use okdownload_testkit::server::{Body, Gate, Reply};
 use rustix::process::Signal;
 use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::Child;
-
-const HALF: u64 = 4 * MIB;
-const WHOLE: u64 = 8 * MIB;
-
-/// Starts a download that is held in the middle, with half of it recorded.
-async fn held(place: &Place) -> (Child, Gate) {
-    place.server.serve("/a", tagged(&Body::pattern(1, WHOLE)));
-    let gate = Gate::new();
-    place.server.script("/a", [Reply::resource().gate_after(HALF, &gate)]);
-    let mut child = place.command(["--json", "-x", "1", &place.url("/a")]).spawn().unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    // What is told as written is in the store.
-    while let Some(line) = lines.next_line().await.unwrap() {
-        let event: serde_json::Value = serde_json::from_str(&line).unwrap();
-        if event["written"].as_u64() == Some(HALF) {
-            break;
-        }
-    }
-    // Somebody must go on reading.
-    tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-    (child, gate)
-}
 
 /// Runs the same command again: only the rest is fetched.
 async fn goes_on(place: &Place) {
@@ -48,7 +25,7 @@ async fn goes_on(place: &Place) {
 #[tokio::test]
 async fn killed() {
     let place = Place::new().await;
-    let (mut child, _gate) = held(&place).await;
+    let (mut child, _gate) = held(&place, &[]).await;
     child.kill().await.unwrap();
     goes_on(&place).await;
 }
@@ -57,7 +34,7 @@ async fn killed() {
 async fn told_to_stop() {
     for (number, code) in [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129)] {
         let place = Place::new().await;
-        let (child, _gate) = held(&place).await;
+        let (child, _gate) = held(&place, &[]).await;
         signal(&child, number);
         let ended: Ended = child.wait_with_output().await.unwrap().into();
         assert_eq!((ended.code, ended.err.as_str()), (Some(code), ""));

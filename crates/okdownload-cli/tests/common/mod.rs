@@ -6,9 +6,9 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 
-use okdownload_testkit::server::{Body, Resource, Server};
+use okdownload_testkit::server::{Body, Gate, Reply, Resource, Server};
 use tempfile::TempDir;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, Command};
 
 pub(crate) const MIB: u64 = 1 << 20;
@@ -171,4 +171,36 @@ fn collect(directory: &Path, found: &mut Vec<PathBuf>) {
 /// A resource with a strong validator.
 pub(crate) fn tagged(body: &Body) -> Resource {
     Resource::new(body.clone()).etag("\"v1\"")
+}
+
+/// What [`held`] has of a file, and what there is.
+pub(crate) const HALF: u64 = 4 * MIB;
+pub(crate) const WHOLE: u64 = 8 * MIB;
+
+/// Starts a download of `/a` that is held in the middle, with half of it recorded.
+pub(crate) async fn held(place: &Place, more: &[&str]) -> (Child, Gate) {
+    place.server.serve("/a", tagged(&Body::pattern(1, WHOLE)));
+    let gate = Gate::new();
+    place.server.script("/a", [Reply::resource().gate_after(HALF, &gate)]);
+    let url = place.url("/a");
+    let arguments = [&["--json", "-x", "1"], more, &[&url]].concat();
+    let mut child = place.command(arguments).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    // What is told as written is in the store.
+    while let Some(line) = lines.next_line().await.unwrap() {
+        let event: serde_json::Value = serde_json::from_str(&line).unwrap();
+        if event["written"].as_u64() == Some(HALF) {
+            break;
+        }
+    }
+    // Somebody must go on reading.
+    tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+    (child, gate)
+}
+
+/// Leaves half of `/a` behind.
+pub(crate) async fn leave_half(place: &Place, more: &[&str]) {
+    let (mut child, _gate) = held(place, more).await;
+    child.kill().await.unwrap();
+    place.server.clear_log();
 }

@@ -1,0 +1,88 @@
+//! The configuration file.
+#![allow(clippy::unwrap_used, reason = "that is how a test fails")]
+
+mod common;
+
+use std::os::unix::fs::PermissionsExt;
+
+use common::{Place, tagged};
+use okdownload_testkit::server::Body;
+
+/// Writes the usual file, for its owner only.
+fn configure(place: &Place, text: &str) -> std::path::PathBuf {
+    let path = place.root().join("home/.config/okdl/config.toml");
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(&path, text).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    path
+}
+
+#[tokio::test]
+async fn what_is_written_counts_and_what_is_typed_wins() {
+    let place = Place::new().await;
+    place.server.serve("/a", tagged(&Body::pattern(1, 1000)));
+    configure(
+        &place,
+        "user-agent = 'file/1'\nheader = ['X-One: 1', 'X-Two: 2']\ndir = 'd'\nstore = 'memory'\n",
+    );
+    let url = place.url("/a");
+    place.succeed([&url]).await;
+    place.succeed(["--user-agent", "me/1", "--header", "X-Three: 3", "-d", "e", &url]).await;
+    place.succeed(["--no-config", "-d", "f", &url]).await;
+    let requests = place.server.requests();
+    let told: Vec<_> = requests
+        .iter()
+        .map(|request| {
+            let of = |name| request.header(name).map(str::to_owned);
+            (of("user-agent").unwrap(), of("x-one"), of("x-three"))
+        })
+        .collect();
+    let some = |text: &str| Some(text.to_owned());
+    assert_eq!(told[0], ("file/1".into(), some("1"), None));
+    assert_eq!(told[1], ("me/1".into(), some("1"), some("3")));
+    assert!(told[2].0.starts_with("okdl/") && told[2].1.is_none(), "{told:?}");
+    assert_eq!(place.files(), ["d", "e", "f"]);
+    // Another file, and a command that has not all of the options.
+    place.write("mine.toml", "user-agent = 'mine/1'\nparallel = 3\n");
+    let ended = place.run(["probe", "--config", "mine.toml", &url]).await;
+    assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""), "{ended:?}");
+    assert_eq!(place.server.requests()[3].header("user-agent"), Some("mine/1"));
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_told_with_its_line() {
+    let place = Place::new().await;
+    let url = place.url("/a");
+    for (text, told) in [
+        ("parallel = 2\nconections = 4\n", "line 2: there is no option conections; connections is one"),
+        ("out = 'a'\n", "line 1: out is for the command line only"),
+        ("\nconnections = 0\n", "line 2: invalid value '0' for 'connections <N>'"),
+        ("retries = 'x'\n", "line 1: invalid value 'x' for 'retries <N>'"),
+        ("connections = true\n", "line 1: a value is required for 'connections <N>'"),
+        ("http2 = 'no'\n", "line 1: unexpected value 'no' for 'http2'"),
+        ("header = \n", "line 1: "),
+    ] {
+        let path = configure(&place, text);
+        let ended = place.run([&url]).await;
+        assert_eq!(ended.code, Some(2), "{text}: {ended:?}");
+        assert!(ended.line().starts_with(&format!("{} {told}", path.display())), "{text}: {ended:?}");
+    }
+    let ended = place.run(["--config", "missing.toml", &url]).await;
+    assert!(ended.code == Some(2) && ended.line().contains("missing.toml"), "{ended:?}");
+    let ended = place.run(["--config", "missing.toml", "--no-config", &url]).await;
+    assert!(ended.code == Some(2) && ended.line().contains("--no-config"), "{ended:?}");
+    assert_eq!(place.server.requests().len(), 0);
+}
+
+#[tokio::test]
+async fn a_secret_that_all_can_read_is_warned_of() {
+    let place = Place::new().await;
+    place.server.serve("/a", tagged(&Body::pattern(1, 1000)));
+    let path = configure(&place, "store = 'memory'\nheader = 'X-Key: s3cret'\n");
+    place.succeed(["-o", "a", &place.url("/a")]).await;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+    let ended = place.run(["-o", "b", &place.url("/a")]).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    assert!(ended.line().starts_with("warning: ") && ended.line().contains("line 2"), "{ended:?}");
+    assert!(!ended.err.contains("s3cret"), "{ended:?}");
+}
