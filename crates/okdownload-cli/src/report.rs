@@ -121,12 +121,13 @@ pub(crate) fn log(console: &Console, verbose: u8) {
     use tracing_subscriber::filter::{LevelFilter, Targets};
     use tracing_subscriber::layer::SubscriberExt;
     use tracing_subscriber::util::SubscriberInitExt;
-    let (ours, others) = match verbose {
+    let level = match verbose {
         0 => return,
-        1 => (LevelFilter::DEBUG, LevelFilter::WARN),
-        _ => (LevelFilter::TRACE, LevelFilter::DEBUG),
+        1 => LevelFilter::DEBUG,
+        _ => LevelFilter::TRACE,
     };
-    let filter = Targets::new().with_default(others).with_target("okdownload", ours);
+    // Only we are known to keep secrets out of what is logged.
+    let filter = Targets::new().with_default(LevelFilter::WARN).with_target("okdownload", level);
     let console = console.clone();
     let lines =
         tracing_subscriber::fmt::layer().without_time().with_ansi(false).with_writer(move || console.clone());
@@ -150,13 +151,22 @@ pub(crate) fn place(location: &Location) -> String {
     relative.filter(|path| *path != Path::new("")).unwrap_or(path).display().to_string()
 }
 
-/// What to call a file in an error: its name where one was found, else its URL without secrets.
-pub(crate) fn label(end: &TaskEnd, url: &Url) -> String {
+/// What to call a file: its name where one was found, else its URL without secrets.
+fn label(end: &TaskEnd, url: &Url) -> String {
     end.location.as_ref().map_or_else(|| redacted(url), place)
 }
 
+/// The line about a file that is not complete.
+pub(crate) fn failed(end: &TaskEnd, url: &Url) -> String {
+    match (&end.location, reason(end)) {
+        // It says already where.
+        (None, reason) if reason.contains(&redacted(url)) => reason,
+        (_, reason) => format!("{}: {reason}", label(end, url)),
+    }
+}
+
 /// Why a file is not complete.
-pub(crate) fn reason(end: &TaskEnd) -> String {
+fn reason(end: &TaskEnd) -> String {
     match (&end.error, end.cause) {
         (Some(error), _) => describe(error),
         (None, EndCause::Canceled) => "it was stopped".into(),

@@ -65,7 +65,8 @@ struct File {
     progress: watch::Receiver<Progress>,
     /// Since when it runs.
     since: Option<Instant>,
-    /// Its blocks, if somebody looks at them.
+    /// Its blocks as they were when it began, until somebody looks at them.
+    planned: Vec<BlockInfo>,
     blocks: Option<watch::Receiver<Vec<BlockInfo>>>,
 }
 
@@ -206,7 +207,8 @@ impl<'a> Run<'a> {
             request.enqueue()
         };
         let progress = handle.progress();
-        self.active.insert(index, File { handle, name, progress, since: None, blocks: None });
+        self.active
+            .insert(index, File { handle, name, progress, since: None, planned: Vec::new(), blocks: None });
     }
 
     fn hear(&mut self, index: usize, event: &Event) {
@@ -218,6 +220,7 @@ impl<'a> Run<'a> {
             Event::TaskStart => file.since = Some(Instant::now()),
             Event::FromBeginning { info, .. } | Event::FromBreakpoint { info } => {
                 file.name = report::printable(&report::place(&info.location));
+                file.planned.clone_from(&info.blocks);
             }
             Event::Warning { message } => {
                 self.console.error(&format!("{}: warning: {message}", file.name));
@@ -239,7 +242,7 @@ impl<'a> Run<'a> {
         self.failed += 1;
         // Who was told to stop need not be told that each file was stopped.
         if end.cause != okdownload::EndCause::Canceled {
-            self.console.error(&format!("{}: {}", report::label(end, url), report::reason(end)));
+            self.console.error(&report::failed(end, url));
         }
     }
 
@@ -292,7 +295,9 @@ impl File {
         now: &Progress,
         draw: impl FnOnce(&FileFigures<'_>) -> L,
     ) -> L {
-        let blocks = self.blocks.get_or_insert_with(|| watch_blocks(engine.clone(), self.handle.id()));
+        let planned = std::mem::take(&mut self.planned);
+        let blocks =
+            self.blocks.get_or_insert_with(|| watch_blocks(engine.clone(), self.handle.id(), planned));
         let blocks = blocks.borrow();
         draw(&FileFigures {
             name: &self.name,
@@ -307,8 +312,8 @@ impl File {
 }
 
 /// The blocks of a task, as the store has them, for as long as somebody looks.
-fn watch_blocks(engine: OkDownload, id: TaskId) -> watch::Receiver<Vec<BlockInfo>> {
-    let (tell, blocks) = watch::channel(Vec::new());
+fn watch_blocks(engine: OkDownload, id: TaskId, planned: Vec<BlockInfo>) -> watch::Receiver<Vec<BlockInfo>> {
+    let (tell, blocks) = watch::channel(planned);
     tokio::spawn(async move {
         while !tell.is_closed() {
             // A map is no reason to tell of an error: whoever needs the store will.

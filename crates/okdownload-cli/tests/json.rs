@@ -1,4 +1,5 @@
 //! Events for programs.
+#![allow(clippy::unwrap_used, reason = "that is how a test fails")]
 
 mod common;
 
@@ -89,4 +90,55 @@ async fn a_full_disk_behind_standard_output_is_told() {
     assert_eq!(ended.code, Some(1));
     assert!(ended.line().contains("standard output"), "{ended:?}");
     place.assert_content("a", &body);
+}
+
+/// The fields that `docs/json.md` gives each heading, in their order: of an event and of all events, or of a command.
+fn documented() -> std::collections::BTreeMap<String, std::collections::BTreeSet<String>> {
+    let text = include_str!("../../../docs/json.md");
+    let (mut fields, mut heading) = (std::collections::BTreeMap::new(), String::new());
+    for line in text.lines() {
+        if let Some(title) = line.strip_prefix("## ").or(line.strip_prefix("### ")) {
+            let name = title.split('`').nth(1).unwrap();
+            heading = if title.starts_with("Downloads") { "all events".into() } else { name.to_owned() };
+            fields.insert(heading.clone(), std::collections::BTreeSet::new());
+        } else if let Some(name) = line.strip_prefix("| `").and_then(|rest| rest.split('`').next()) {
+            fields.get_mut(&heading).unwrap().insert(name.to_owned());
+        }
+    }
+    fields
+}
+
+/// Whoever adds a field, or takes one away, has to say so.
+#[tokio::test]
+async fn every_object_is_as_documented() {
+    let place = Place::new().await;
+    place.server.serve("/a", tagged(&Body::pattern(1, 3 * MIB)).rate(6 * MIB));
+    place.server.script("/a", [Reply::status(503), Reply::resource().cut_after(2 * MIB)]);
+    place.server.serve("/b", tagged(&Body::pattern(2, 1000)).header("Content-Encoding", "x-mine"));
+    let ended = place.run(["--json", "-x1", &place.url("/a"), &place.url("/b")]).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    let documented = documented();
+    let keys = |value: &Value| -> std::collections::BTreeSet<String> {
+        value.as_object().unwrap().keys().cloned().collect()
+    };
+    let mut seen = std::collections::BTreeSet::new();
+    for event in ended.json() {
+        let name = event["event"].as_str().unwrap().to_owned();
+        let expected = &documented["all events"] | &documented[&name];
+        assert_eq!(keys(&event), expected, "{event}");
+        seen.insert(name);
+    }
+    assert_eq!(Vec::from_iter(&seen), ["end", "plan", "progress", "retry", "start", "warning"]);
+    let probe = place.run(["probe", "--json", &place.url("/b")]).await;
+    let list = place.run(["list", "--json", "--completed"]).await;
+    let forget = place.run(["forget", "--json", "--completed"]).await;
+    for (heading, ended, count) in
+        [("okdl list --json", list, 2), ("okdl forget --json", forget, 2), ("okdl probe --json", probe, 1)]
+    {
+        let objects = ended.json();
+        assert_eq!(objects.len(), count, "{heading}: {ended:?}");
+        for object in objects {
+            assert_eq!((keys(&object), &object["v"]), (documented[heading].clone(), &1.into()), "{object}");
+        }
+    }
 }

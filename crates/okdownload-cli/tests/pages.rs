@@ -45,6 +45,9 @@ async fn the_manual_has_all_that_help_has() {
             "{section}"
         );
     }
+    for text in ["Longest time for each file", "Complete a file whatever the server says"] {
+        assert!(plain.contains(text), "{text}");
+    }
     for command in COMMANDS {
         let page = place.run(["man", command]).await;
         assert!(

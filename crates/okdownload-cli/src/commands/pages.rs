@@ -14,7 +14,9 @@ pub(crate) fn completions(args: &CompletionsArgs) -> Result<Outcome, Failure> {
 }
 
 pub(crate) fn man(args: &ManArgs) -> Result<Outcome, Failure> {
-    let mut okdl = Cli::command();
+    // The page has what help leaves out.
+    let whole = |command: clap::Command| command.mut_args(|argument| argument.hide_short_help(false));
+    let mut okdl = whole(Cli::command()).mut_subcommands(whole);
     okdl.build();
     let page = match &args.command {
         None => okdl,
