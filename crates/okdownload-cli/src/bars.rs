@@ -28,7 +28,8 @@ pub(crate) struct AllFigures {
     pub(crate) failed: usize,
     /// Those that run and have no line of their own.
     pub(crate) unseen: usize,
-    pub(crate) fetched: u64,
+    /// Bytes of all of them.
+    pub(crate) there: u64,
     pub(crate) speed: u64,
     pub(crate) elapsed: Duration,
 }
@@ -148,9 +149,9 @@ pub(crate) fn total_line(all: &AllFigures, width: usize, looks: Looks) -> Line {
     if all.failed > 0 {
         parts.push(format!("{} failed", all.failed));
     }
-    parts.extend([bytes(all.fetched), speed(all.speed), clock(all.elapsed)]);
+    parts.extend([bytes(all.there), speed(all.speed), clock(all.elapsed)]);
     if all.unseen > 0 {
-        parts.push(format!("and {} more at work", all.unseen));
+        parts.push(format!("{} more at work", all.unseen));
     }
     while parts.len() > 1 && parts.join("  ").width() > width {
         parts.pop();
@@ -293,12 +294,12 @@ mod tests {
             ended: 120,
             failed: 3,
             unseen: 4,
-            fetched: 3 << 30,
+            there: 3 << 30,
             speed: 56 * MIB,
             elapsed: Duration::from_secs(75),
         };
         for (width, line) in [
-            (80, "120/10000 files  3 failed  3.0 GiB  56.0 MiB/s  1:15  and 4 more at work"),
+            (80, "120/10000 files  3 failed  3.0 GiB  56.0 MiB/s  1:15  4 more at work"),
             (60, "120/10000 files  3 failed  3.0 GiB  56.0 MiB/s  1:15"),
             (20, "120/10000 files"),
             (8, "120…iles"),

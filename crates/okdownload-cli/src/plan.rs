@@ -228,7 +228,9 @@ pub(crate) fn check_url(text: &str) -> Result<(), &'static str> {
     match Url::parse(text.trim()) {
         _ if text.trim().is_empty() => Err("is empty; give an address like https://example.com/file"),
         Err(url::ParseError::RelativeUrlWithoutBase) => {
-            let command = Cli::command().get_subcommands().any(is_command);
+            // To ask clap takes longer than all the rest, and a list may have many lines.
+            let word = text.bytes().all(|byte| byte.is_ascii_lowercase());
+            let command = word && Cli::command().get_subcommands().any(is_command);
             Err(if command { "is the name of a command; that stands before all options" } else { ADVICE })
         }
         // What stands before the colon of `localhost:8080/file` looks like a scheme.

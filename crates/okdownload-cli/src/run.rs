@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use futures_util::stream::{Map, SelectAll};
-use okdownload::monitor::Event;
+use okdownload::monitor::{Event, SpeedCalculator};
 use okdownload::{BlockInfo, Error, Events, OkDownload, Progress, TaskEnd, TaskHandle, TaskId, redacted};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -50,8 +50,11 @@ struct Run<'a> {
     next: usize,
     ended: usize,
     failed: usize,
-    /// Bytes of the files that have ended.
-    bytes: u64,
+    /// Bytes of the files that have ended: that are there, and that came.
+    there: u64,
+    came: u64,
+    /// That of all together: files may come and go too quickly to have one of their own.
+    speed: SpeedCalculator,
     /// What writes to standard output, if something does.
     pouring: Option<JoinHandle<io::Result<()>>>,
 }
@@ -65,7 +68,9 @@ struct File {
     progress: watch::Receiver<Progress>,
     /// Since when it runs.
     since: Option<Instant>,
-    /// Its blocks as they were when it began, until somebody looks at them.
+    /// Bytes that were there when it began.
+    resumed: u64,
+    /// Its blocks as they were then, until somebody looks at them.
     planned: Vec<BlockInfo>,
     blocks: Option<watch::Receiver<Vec<BlockInfo>>>,
 }
@@ -118,7 +123,9 @@ impl<'a> Run<'a> {
             next: 0,
             ended: 0,
             failed: 0,
-            bytes: 0,
+            there: 0,
+            came: 0,
+            speed: SpeedCalculator::with_window(Duration::from_secs(2)),
             pouring: None,
         }
     }
@@ -207,8 +214,10 @@ impl<'a> Run<'a> {
             request.enqueue()
         };
         let progress = handle.progress();
-        self.active
-            .insert(index, File { handle, name, progress, since: None, planned: Vec::new(), blocks: None });
+        self.active.insert(
+            index,
+            File { handle, name, progress, since: None, resumed: 0, planned: Vec::new(), blocks: None },
+        );
     }
 
     fn hear(&mut self, index: usize, event: &Event) {
@@ -220,6 +229,7 @@ impl<'a> Run<'a> {
             Event::TaskStart => file.since = Some(Instant::now()),
             Event::FromBeginning { info, .. } | Event::FromBreakpoint { info } => {
                 file.name = report::printable(&report::place(&info.location));
+                file.resumed = info.written();
                 file.planned.clone_from(&info.blocks);
             }
             Event::Warning { message } => {
@@ -233,7 +243,8 @@ impl<'a> Run<'a> {
     fn end(&mut self, index: usize, end: &TaskEnd) {
         let Some(file) = self.active.remove(&index) else { return };
         self.ended += 1;
-        self.bytes += end.length.filter(|_| end.is_completed()).unwrap_or(end.fetched);
+        self.there += end.length.filter(|_| end.is_completed()).unwrap_or(end.fetched);
+        self.came += end.fetched;
         let url = file.handle.task().url();
         if end.is_completed() {
             self.console.note(|| report::completed(end, file.handle.task()));
@@ -251,20 +262,20 @@ impl<'a> Run<'a> {
             files: self.plan.len(),
             ended: self.ended,
             failed: self.failed,
-            fetched: self.bytes,
+            there: self.there,
             elapsed: self.begin.elapsed(),
             ..AllFigures::default()
         };
         let (width, height) = if self.console.is_painted() { terminal::size() } else { (0, 0) };
         // A column is left free: many terminals fold a line that is as wide as they are.
         let (width, looks) = (width.saturating_sub(1), self.console.looks());
-        let mut lines = Vec::new();
+        let (mut lines, mut came) = (Vec::new(), self.came);
         for (index, file) in &mut self.active {
             let Some(since) = file.since else { continue };
             let news = file.progress.has_changed().unwrap_or(false);
             let progress = *file.progress.borrow_and_update();
-            all.speed += progress.speed;
-            all.fetched += progress.written;
+            all.there += progress.written;
+            came += progress.written.saturating_sub(file.resumed);
             if let Some(json) = self.json.filter(|_| news) {
                 json.progress(*index, file.handle.task(), progress);
             }
@@ -274,6 +285,9 @@ impl<'a> Run<'a> {
                 all.unseen += 1;
             }
         }
+        let now = Instant::now();
+        self.speed.reach(now, came);
+        all.speed = self.speed.current(now);
         if all.files > 1 {
             lines.push(total_line(&all, width, looks));
         }

@@ -1,6 +1,7 @@
 //! `okdl completions` and `okdl man`: what is made of the definition of the command line.
 
 use clap::CommandFactory;
+use clap::builder::Resettable;
 
 use super::print;
 use crate::args::{Cli, CompletionsArgs, ManArgs};
@@ -14,8 +15,10 @@ pub(crate) fn completions(args: &CompletionsArgs) -> Result<Outcome, Failure> {
 }
 
 pub(crate) fn man(args: &ManArgs) -> Result<Outcome, Failure> {
-    // The page has what help leaves out.
-    let whole = |command: clap::Command| command.mut_args(|argument| argument.hide_short_help(false));
+    // The page has what help leaves out, and says it at more length itself.
+    let whole = |command: clap::Command| {
+        command.mut_args(|argument| argument.hide_short_help(false)).after_help(Resettable::Reset)
+    };
     let mut okdl = whole(Cli::command()).mut_subcommands(whole);
     okdl.build();
     let page = match &args.command {
