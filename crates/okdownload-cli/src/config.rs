@@ -209,6 +209,8 @@ fn options(command: Option<&str>) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+    use proptest::test_runner::RngSeed;
 
     fn typed(text: &str) -> Vec<String> {
         let entries = parse(text).unwrap();
@@ -263,6 +265,29 @@ mod tests {
         for key in NOT_KEYS.iter().chain(&SECRETS) {
             let commands = all.iter().map(|name| Some(name.as_str())).chain([None]);
             assert!(commands.flat_map(options).any(|option| option == *key), "{key} is no option");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig {
+            cases: 500, failure_persistence: None, rng_seed: RngSeed::Fixed(1), ..ProptestConfig::default()
+        })]
+
+        #[test]
+        fn any_text_is_read_or_refused_on_a_line_of_it(
+            pieces in prop::collection::vec(
+                prop::sample::select(vec![
+                    "connections", "header", "netrc", " = ", "=", "4", "'x'", "[", "]", ",", "\n", "\r\n", "true", "#", "\"",
+                    "\0", "\u{e9}", ".", "s3cret",
+                ]),
+                0..12,
+            ),
+        ) {
+            let text = pieces.concat();
+            if let Err(bad) = parse(&text) {
+                assert!((1..=text.lines().count() + 1).contains(&bad.line), "{text:?}: {bad:?}");
+                assert!(!bad.problem.contains('\n'), "{text:?}: {bad:?}");
+            }
         }
     }
 }

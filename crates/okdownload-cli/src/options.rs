@@ -180,7 +180,8 @@ pub(crate) struct RequestArgs {
 // Where progress is kept.
 #[derive(Debug, Args)]
 pub(crate) struct StateArgs {
-    /// Keep progress in sqlite[:PATH], sled[:PATH] or memory [default: sqlite]
+    /// Where progress is kept
+    #[arg(help = "Keep progress in sqlite[:PATH], sled[:PATH] or memory [default: sqlite]")]
     #[arg(long, value_name = "STORE", hide_short_help = true, help_heading = "How it works")]
     pub(crate) store: Option<OsString>,
 }

@@ -59,19 +59,7 @@ impl Console {
 
     /// Says what must be heard.
     pub(crate) fn error(&self, message: &str) {
-        let message = printable(message);
-        let (word, message) = match message.strip_prefix("warning: ") {
-            Some(rest) => (Some(("warning:", Colour::Yellow)), rest),
-            None => (None, message.as_str()),
-        };
-        let mut line = Line::default();
-        line.push("okdl:", self.looks.colour(Colour::Red).filter(|_| word.is_none()));
-        if let Some((word, colour)) = word {
-            line.push(" ", None);
-            line.push(word, self.looks.colour(colour));
-        }
-        line.push(&format!(" {message}"), None);
-        self.line(line);
+        self.line(told(&printable(message), self.looks));
     }
 
     /// Says what is good to know, if somebody is watching.
@@ -133,6 +121,24 @@ pub(crate) fn log(console: &Console, verbose: u8) {
         tracing_subscriber::fmt::layer().without_time().with_ansi(false).with_writer(move || console.clone());
     // It is the only one of this program.
     drop(tracing_subscriber::registry().with(lines).with(filter).try_init());
+}
+
+/// A message with its kind in colour: of a warning that word, which may stand behind the name of a file.
+fn told(message: &str, looks: Looks) -> Line {
+    const WORD: &str = "warning:";
+    let place = message.find(WORD).filter(|place| *place == 0 || message[..*place].ends_with(": "));
+    let mut line = Line::default();
+    line.push("okdl:", looks.colour(Colour::Red).filter(|_| place.is_none()));
+    line.push(" ", None);
+    match place {
+        Some(place) => {
+            line.push(&message[..place], None);
+            line.push(WORD, looks.colour(Colour::Yellow));
+            line.push(&message[place + WORD.len()..], None);
+        }
+        None => line.push(message, None),
+    }
+    line
 }
 
 /// One line without control characters: names and messages may come from a server, and could steer the terminal.
@@ -233,6 +239,20 @@ mod tests {
     #[test]
     fn nothing_steers_the_terminal() {
         assert_eq!(printable("a\u{1b}[2J\nb\tc\u{9b}é"), "a\u{fffd}[2J\u{fffd}b\u{fffd}c\u{fffd}é");
+    }
+
+    #[test]
+    fn kinds_have_colours() {
+        let looks = Looks { colours: true, unicode: true };
+        for (message, text) in [
+            ("no", "\u{1b}[31mokdl:\u{1b}[0m no"),
+            ("warning: so", "okdl: \u{1b}[33mwarning:\u{1b}[0m so"),
+            ("a: warning: so", "okdl: a: \u{1b}[33mwarning:\u{1b}[0m so"),
+            ("no warning: here", "\u{1b}[31mokdl:\u{1b}[0m no warning: here"),
+        ] {
+            assert_eq!(told(message, looks).text, text);
+            assert_eq!(told(message, Looks { colours: false, ..looks }).text, format!("okdl: {message}"));
+        }
     }
 
     #[test]

@@ -331,8 +331,9 @@ fn watch_blocks(engine: OkDownload, id: TaskId, planned: Vec<BlockInfo>) -> watc
     tokio::spawn(async move {
         while !tell.is_closed() {
             // A map is no reason to tell of an error: whoever needs the store will.
-            if let Ok(Some(info)) = engine.store().breakpoint(id).await {
-                tell.send_replace(info.blocks);
+            if let Ok(info) = engine.store().breakpoint(id).await {
+                // What goes to standard output is not recorded, and comes from its beginning to its end.
+                tell.send_replace(info.map(|info| info.blocks).unwrap_or_default());
             }
             tokio::select! {
                 () = tell.closed() => {}

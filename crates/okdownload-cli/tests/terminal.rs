@@ -146,6 +146,19 @@ async fn a_file_has_a_line_that_gives_way_to_its_end() {
 }
 
 #[tokio::test]
+async fn what_is_poured_out_has_a_line_too() {
+    let place = Place::new().await;
+    let (gate, terminal) = (half(&place), Terminal::new(80));
+    let mut command = place.command(["-x1", "-o", "-", &place.url("/a")]);
+    let mut child = terminal.run(command.stdout(std::process::Stdio::null()));
+    let is_half = |row: &String| row.contains("50%") && row.contains("########>........");
+    let rows = terminal.wait(80, |rows| rows.iter().any(is_half)).await;
+    assert!(rows[0].starts_with("standard output "), "{rows:?}");
+    gate.open();
+    assert!(child.wait().await.unwrap().success());
+}
+
+#[tokio::test]
 async fn a_terminal_may_become_narrower() {
     let place = Place::new().await;
     let (gate, terminal) = (half(&place), Terminal::new(120));
@@ -158,7 +171,7 @@ async fn a_terminal_may_become_narrower() {
     terminal.wait(120, |rows| rows.iter().any(|row| row.contains("8.0 MiB  "))).await;
     // The line of 119 columns had been folded to three rows, which are taken away.
     let after = terminal.text()[before..].to_owned();
-    assert!(after.starts_with("\r\u{1b}[2A\u{1b}[J"), "{after:?}");
+    assert!(after.contains("\r\u{1b}[2A\u{1b}[J"), "{after:?}");
 }
 
 #[tokio::test]
