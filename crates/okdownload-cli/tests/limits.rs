@@ -176,7 +176,7 @@ fn tell(backend: &str, name: &str, cost: &Cost) {
 #[tokio::test]
 async fn nothing_endless_costs_memory_or_time() {
     let limits = ["--timeout", "0.4", "--connect-timeout", "0.4", "--retries", "1"];
-    let pause = Some(Duration::from_millis(1));
+    let pause = Some(Duration::from_millis(20));
     let [reqwest, isahc] = BACKENDS.map(|backend| costs(backend, &limits, pause));
     let (reqwest, isahc) = tokio::join!(reqwest, isahc);
     for (name, cost) in reqwest.into_iter().chain(isahc) {

@@ -106,7 +106,9 @@ pub(crate) type Mark = Vec<u64>;
 impl Ledger {
     /// The ledger of a run that begins with the blocks of `info`.
     pub(crate) fn new(mut info: BreakpointInfo) -> Self {
-        let blocks = std::mem::take(&mut info.blocks).into_iter().map(Live::new).collect();
+        let blocks: Vec<_> = std::mem::take(&mut info.blocks).into_iter().map(Live::new).collect();
+        // What is synced may be so since just now: what a run finds written, it syncs first of all.
+        let synced = blocks.iter().any(|live| live.block.synced > 0);
         Self {
             state: Mutex::new(State {
                 info,
@@ -116,7 +118,7 @@ impl Ledger {
                 stored_layout: None,
                 void: false,
                 moved: true,
-                syncs: 0,
+                syncs: u64::from(synced),
                 stored_syncs: 0,
                 untold: None,
             }),
@@ -441,6 +443,13 @@ mod tests {
     use super::*;
     use okdownload_types::{Location, TaskId};
 
+    /// Of a run that goes on behind bytes that are safe.
+    fn synced_info() -> BreakpointInfo {
+        let mut info = ledger(&[]).info();
+        info.blocks = vec![BlockInfo::new(0, Some(10)).with_progress(4, 4)];
+        info
+    }
+
     fn ledger(blocks: &[(u64, u64, u64)]) -> Ledger {
         let place = Location::Path("/a".into());
         let mut info =
@@ -573,6 +582,7 @@ mod tests {
     fn a_sync_is_news_until_the_store_was_told_of_it() {
         let ledger = ledger(&[(0, 10, 4)]);
         assert!(!ledger.news().unwrap().newly_synced);
+        assert!(Ledger::new(synced_info()).news().unwrap().newly_synced);
         ledger.synced(&ledger.mark());
         let first = ledger.news().unwrap();
         // One more while the store is being told.

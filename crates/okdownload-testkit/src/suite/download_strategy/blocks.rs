@@ -52,7 +52,7 @@ pub fn the_smallest_block_does_not_change(strategy: &dyn DownloadStrategy) {
 /// for next to nothing, and splitting ends.
 pub fn a_split_leaves_enough_on_both_sides(strategy: &dyn DownloadStrategy) {
     let smallest = strategy.smallest_block().get();
-    let near = (0..=64).map(|eighths| (u128::from(smallest) * eighths / 8).min(u128::from(u64::MAX)) as u64);
+    let near = (0..=128).map(|parts| (u128::from(smallest) * parts / 32).min(u128::from(u64::MAX)) as u64);
     for rest in near.chain(LENGTHS).chain([smallest - 1, smallest.saturating_add(1)]) {
         for (speed, idle_speed) in [(0, 0), (1, 1), (1 << 20, 1 << 30), (1 << 30, 1 << 20), (0, 1 << 20)] {
             let mut facts = SplitFacts::new(rest, smallest);
