@@ -394,7 +394,6 @@ async fn receive_body(
     end: Option<u64>,
 ) -> Result<(), Fault> {
     let scope = worker.scope;
-    worker.receives();
     let mut writer = Writer::new(transfer);
     let limits = run.task.timeouts();
     let mut deadline = from_now(limits.stall);
@@ -501,7 +500,7 @@ fn is_satisfied(transfer: &Transfer, scope: Scope) -> bool {
             let (position, end) = transfer.ledger.missing(block);
             end == Some(position)
         }
-        Scope::Whole => transfer.ledger.largest_rest().is_none() && transfer.ledger.total().is_some(),
+        Scope::Whole => !transfer.ledger.has_rest() && transfer.ledger.total().is_some(),
     }
 }
 

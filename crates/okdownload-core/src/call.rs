@@ -472,7 +472,7 @@ impl Call<'_> {
             }
             return self.leave(transfer, error).await;
         }
-        self.env.recorder.forget(info.id);
+        self.env.recorder.forget_whole(info.id);
         if self.run.is_recorded() {
             let record = finish::record(self, &info, transfer.stream.modified()).await;
             let change = record.map_or(Change::RemoveBreakpoint(info.id), Change::Complete);

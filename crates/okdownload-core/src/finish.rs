@@ -43,12 +43,16 @@ fn said_by_server(error: Error) -> Error {
     }
 }
 
-/// What to remember of a finished file; `None` of what nobody can find again.
+/// What to remember of a finished file; `None` of what nobody can find again, and of the answer to a request that is not
+/// for the resource itself: another one may have another answer.
 pub(crate) async fn record(
     call: &Call<'_>,
     info: &BreakpointInfo,
     modified: Option<SystemTime>,
 ) -> Option<CompletionRecord> {
+    if !call.run.is_repeatable() {
+        return None;
+    }
     let mut record = CompletionRecord::new(info.id, info.url.clone(), info.location.clone(), info.written());
     record.validators = info.validators.clone();
     if let Some(modified) = modified {

@@ -200,12 +200,14 @@ impl Hub {
         }
     }
 
-    /// The run fetches no more. Its last progress is told, and its speed is none.
-    pub(crate) fn rest(&self, ledger: &Ledger) {
+    /// The run fetches no more. Its last progress is told, all of it if the file is `whole`; and its speed is none.
+    pub(crate) fn rest(&self, ledger: &Ledger, whole: bool) {
         self.publish_increases(ledger);
         self.progress.send_if_modified(|shown| {
             self.rests.store(true, Ordering::Relaxed);
-            let rest = Progress { speed: 0, connections: 0, ..*shown };
+            let written = if whole { ledger.written() } else { shown.written };
+            let total = if whole { ledger.total() } else { shown.total };
+            let rest = Progress { written, total, speed: 0, connections: 0, ..*shown };
             std::mem::replace(shown, rest) != rest
         });
     }
@@ -441,7 +443,7 @@ mod tests {
         let (hub, ledger) = (Hub::new(Duration::ZERO), ledger());
         hub.begin(&ledger);
         flow(&hub, &ledger).await;
-        hub.rest(&ledger);
+        hub.rest(&ledger, false);
         tokio::time::advance(Duration::from_secs(1)).await;
         hub.publish_stall(&ledger);
         hub.publish_progress(&ledger, ledger.written());
@@ -476,7 +478,7 @@ mod tests {
         let mut events = hub.subscribe();
         hub.begin(&ledger);
         flow(&hub, &ledger).await;
-        hub.rest(&ledger);
+        hub.rest(&ledger, false);
         assert_eq!(taken(&mut events), [format!("{:?}", progress(0, 200_000))]);
         let rests = *hub.progress().borrow();
         assert_eq!((rests.speed, rests.average, rests.connections), (0, 100_000, 0));

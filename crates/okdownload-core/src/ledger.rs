@@ -240,14 +240,9 @@ impl Ledger {
         }
     }
 
-    /// The block with most bytes that nobody has received, and how many these are.
-    pub(crate) fn largest_rest(&self) -> Option<(usize, u64)> {
-        let state = self.state();
-        let rests = state.blocks.iter().enumerate().filter(|(_, live)| live.block.length.is_some());
-        rests
-            .map(|(block, live)| (block, live.open()))
-            .max_by_key(|(_, open)| *open)
-            .filter(|(_, open)| *open > 0)
+    /// Whether there are bytes, of blocks whose length is known, that nobody has received.
+    pub(crate) fn has_rest(&self) -> bool {
+        self.state().blocks.iter().any(|live| live.block.length.is_some() && live.open() > 0)
     }
 
     /// Takes `taken` bytes off the end of a block and makes them a block of their own, which is the caller's.
@@ -482,7 +477,7 @@ mod tests {
         let ledger = ledger(&[(0, 100, 0)]);
         assert_eq!(ledger.claim(), Some(0));
         ledger.reserve(Some(0), 0, 40);
-        assert_eq!(ledger.largest_rest(), Some((0, 60)));
+        assert!(ledger.has_rest());
         assert_eq!(ledger.split(0, 61), None);
         assert_eq!(ledger.split(0, 30), Some(1));
         assert_eq!(ledger.missing(0), (40, Some(70)));

@@ -165,8 +165,10 @@ impl Call<'_> {
         }
         let store = self.env.recorder.store();
         let mut others = match &known.claims {
-            // Who has claimed bytes here since then, in another process, has left them in the part.
-            Some((place, claims)) if *place == info.location && dropped == 0 => claims.clone(),
+            // There was nobody. Who has come since then, in another process, has left bytes in the part.
+            Some((place, claims)) if *place == info.location && claims.is_empty() && dropped == 0 => {
+                Vec::new()
+            }
             _ => store.breakpoints_at(&info.location).await?,
         };
         // One that has not begun claims nothing.

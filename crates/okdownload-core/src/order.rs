@@ -118,9 +118,18 @@ impl Recorder {
     pub(crate) fn forget(&self, id: TaskId) -> Option<Watched> {
         let run = lock(&self.running).remove(&id);
         if let Some(run) = &run {
-            run.hub.rest(&run.ledger);
+            run.hub.rest(&run.ledger, false);
         }
         run
+    }
+
+    /// The run is over, and its file has its name. To be called before its completion is [deferred](Self::defer): who takes
+    /// that out of the queue must not tell the store of the part afterwards.
+    pub(crate) fn forget_whole(&self, id: TaskId) {
+        let run = lock(&self.running).remove(&id);
+        if let Some(run) = &run {
+            run.hub.rest(&run.ledger, true);
+        }
     }
 
     /// Waits until what was deferred about this task is told. Those that end at about the same time share one batch.
@@ -130,8 +139,11 @@ impl Recorder {
             tokio::time::sleep(SHARED_WAIT.min(self.tick)).await;
         }
         // It may have been taken out of the queue, and still be on its way.
-        if !waits() && !lock(&self.queue).under_way.contains(&id) {
-            return Ok(());
+        {
+            let queue = lock(&self.queue);
+            if !queue.has(id) && !queue.under_way.contains(&id) {
+                return Ok(());
+            }
         }
         let _telling = self.telling.lock().await;
         let told = if waits() { self.tell_queue().await } else { Ok(()) };
@@ -160,9 +172,7 @@ impl Recorder {
     /// be the first of it.
     pub(crate) async fn record_whole(&self, id: TaskId) -> Result<()> {
         let Some(run) = lock(&self.running).get(&id).cloned() else { return Ok(()) };
-        let written = run.ledger.written();
-        if run.kept && run.ledger.recorded().is_ok() && self.store.may_wait(id, written) {
-            run.hub.publish_progress(&run.ledger, written);
+        if run.kept && run.ledger.recorded().is_ok() && self.store.may_wait(id, run.ledger.written()) {
             return Ok(());
         }
         self.record().await.and_then(|()| run.ledger.recorded())
@@ -183,7 +193,13 @@ impl Recorder {
     }
 
     async fn record_news(&self) -> Result<()> {
+        // Before it is asked who runs: whose completion is told here does not run any more.
+        let told = others_aside(self.tell_queue().await);
         let runs: Vec<Watched> = lock(&self.running).values().cloned().collect();
+        if let Err(error) = told {
+            runs.iter().for_each(|run| run.ledger.not_stored(error.clone()));
+            return Err(error);
+        }
         // 1. What the counters say has been taken by the output already.
         let mut news: Vec<(&Watched, Snapshot)> = Vec::new();
         for run in &runs {
@@ -195,7 +211,7 @@ impl Recorder {
         // 2. The store is told.
         let kept: Vec<&Snapshot> =
             news.iter().filter(|(run, _)| run.kept).map(|(_, snapshot)| snapshot).collect();
-        let told = self.tell(kept.iter().map(|snapshot| change(snapshot)).collect(), level(&kept)).await;
+        let told = self.tell(&kept).await;
         let refused = told.as_ref().is_err_and(is_refusal);
         for (run, snapshot) in &news {
             let told = match &told {
@@ -218,13 +234,17 @@ impl Recorder {
     /// One task's breakpoint, whole and by itself: somebody may have removed it under its running task, and what is
     /// refused of one must not harm the others.
     async fn tell_whole(&self, snapshot: &Snapshot) -> Result<()> {
-        self.store.commit(vec![Change::Put(snapshot.info.clone())], level(&[snapshot])).await
+        self.store.commit(vec![Change::Put(snapshot.info.clone())], level(snapshot)).await
     }
 
-    async fn tell(&self, changes: Vec<Change>, level: CommitLevel) -> Result<()> {
-        others_aside(self.tell_queue().await)?;
-        if !changes.is_empty() {
-            self.store.commit(changes, level).await?;
+    /// Of those that were synced in a batch of its own: what is for [`CommitLevel::Power`] is held back of no task.
+    async fn tell(&self, snapshots: &[&Snapshot]) -> Result<()> {
+        for batch in [CommitLevel::Process, CommitLevel::Power] {
+            let of_batch = snapshots.iter().filter(|snapshot| level(snapshot) == batch);
+            let changes: Vec<_> = of_batch.map(|snapshot| change(snapshot)).collect();
+            if !changes.is_empty() {
+                self.store.commit(changes, batch).await?;
+            }
         }
         others_aside(self.store.commit_due().await)
     }
@@ -275,11 +295,8 @@ fn others_aside(told: Result<()>) -> Result<()> {
 }
 
 /// Bytes that survive a loss of power are of use only if their record does too. Syncs are rare, so it costs little.
-fn level(snapshots: &[&Snapshot]) -> CommitLevel {
-    match snapshots.iter().any(|snapshot| snapshot.newly_synced) {
-        true => CommitLevel::Power,
-        false => CommitLevel::Process,
-    }
+fn level(snapshot: &Snapshot) -> CommitLevel {
+    if snapshot.newly_synced { CommitLevel::Power } else { CommitLevel::Process }
 }
 
 /// A list of blocks that the store does not have replaces the old one, whole; else only counters are told.

@@ -27,14 +27,24 @@ impl Call<'_> {
                 .with_advice("choose another name"));
         }
         let on_exists = self.process.on_exists(&self.run.task);
-        let decision = existing::decide(&ExistingFacts {
+        let facts = ExistingFacts {
             location: &location,
             file: &file,
-            record: known.completion.as_ref(),
-            breakpoint: known.breakpoint.as_ref(),
+            record: None,
+            breakpoint: None,
             on_exists,
             pass: self.run.task.pass_if_already_completed(),
-        });
+        };
+        // What another request got, with another body maybe, answers nothing.
+        let repeatable = self.run.is_repeatable();
+        let (record, breakpoint) = (known.completion.as_ref(), known.breakpoint.as_ref());
+        let mut decision =
+            existing::decide(&ExistingFacts { record: record.filter(|_| repeatable), breakpoint, ..facts });
+        let is_whole = matches!(decision, Existing::Complete | Existing::CompleteUnrecorded);
+        // Whoever got it may have known of no digest, or of another one.
+        if is_whole && !self.has_wanted_digest(&location, &file).await? {
+            decision = existing::decide(&facts);
+        }
         tracing::debug!(?decision, "something has the final name");
         known.location = Some(location.clone());
         match decision {
@@ -63,7 +73,9 @@ impl Call<'_> {
                 known.location = Some(free);
             }
             // Who is in the middle of a download knows that the file is another one.
-            Existing::Compare | Existing::AskForNews(_) if is_under_way(known.breakpoint.as_ref(), &file) => {
+            Existing::Compare | Existing::AskForNews(_)
+                if !repeatable || is_under_way(known.breakpoint.as_ref(), &file) =>
+            {
                 self.may_replace(known, on_exists)?;
             }
             Existing::Compare => known.set_rival(file, None),
@@ -195,7 +207,9 @@ impl Call<'_> {
         validators: Validators,
     ) -> Result<()> {
         self.settle_name(location).await?;
-        self.clear_part(location).await?;
+        if let Err(error) = self.clear_part(location).await {
+            self.run.hub.warn(format!("the file is complete, and a part of it is left: {error}"));
+        }
         self.figures.length = Some(file.length);
         let task = &self.run.task;
         let mut record = CompletionRecord::new(task.id(), task.url().clone(), location.clone(), file.length);

@@ -123,12 +123,19 @@ struct Crew<'a> {
     workers: Vec<Arc<Worker>>,
     /// How many may work at a time; a server that refuses one lowers it.
     connections: usize,
-    /// Those of them that were served to their end and have nothing to do: how fast each was.
-    idle: Vec<Option<NonZeroU64>>,
+    /// Those of them that were served to their end and have nothing to do.
+    idle: Vec<Idle>,
     /// How long a request may be without an answer before an idle connection takes its block over.
     patience: Duration,
     /// Whether blocks are asked for by range; else one connection takes the whole.
     ranged: bool,
+}
+
+/// What is known of a connection that has nothing to do.
+#[derive(Debug, Default)]
+struct Idle {
+    speed: Option<NonZeroU64>,
+    answer_time: Duration,
 }
 
 /// The limit for a response's head, divided by this, is how long it may take while another connection is idle: one that
@@ -157,7 +164,7 @@ impl<'a> Crew<'a> {
     }
 
     /// Sets as many to work as may and as there is work for: blocks that nobody has, those for whose request no answer
-    /// comes, then halves of those that are under way.
+    /// comes, then parts of those that are under way.
     fn fill(&mut self) {
         if self.transfer.halt.is_cancelled() {
             return;
@@ -203,7 +210,8 @@ impl<'a> Crew<'a> {
         if !self.transfer.spliceable {
             return None;
         }
-        let idle_speed = self.idle.last().copied().flatten();
+        // Nobody takes what another one has only begun with.
+        let &Idle { speed: idle_speed, answer_time } = self.idle.last()?;
         let rests = self.workers.iter().filter_map(|worker| {
             let (position, end) = self.transfer.ledger.missing(worker.scope.block()?);
             let remaining = end?.checked_sub(position).filter(|rest| *rest > 0)?;
@@ -216,7 +224,7 @@ impl<'a> Crew<'a> {
         let mut strategy = self.run.strategy();
         let mut facts = SplitFacts::new(remaining, strategy.smallest_block().get());
         (facts.speed, facts.idle_speed) = (speed, idle_speed);
-        facts.answer_time = worker.answer_time();
+        facts.answer_time = answer_time.max(worker.answer_time());
         let taken = strategy.split(&facts)?;
         self.transfer.ledger.split(worker.scope.block()?, taken.get())
     }
@@ -228,7 +236,7 @@ impl<'a> Crew<'a> {
         match end {
             WorkEnd::Full => {
                 self.release(scope);
-                self.idle.push(worker.speed());
+                self.idle.push(Idle { speed: worker.speed(), answer_time: worker.answer_time() });
             }
             WorkEnd::Halted => self.release(scope),
             WorkEnd::NotServed(error) => {
@@ -237,7 +245,7 @@ impl<'a> Crew<'a> {
                 self.connections = self.working.len().max(1);
             }
             // Silence is a refusal as well. The block is no longer this one's to be released.
-            WorkEnd::Relieved if self.run.sources().count() > 1 => {}
+            WorkEnd::Relieved if self.run.sources().count() > 1 => self.idle.push(Idle::default()),
             WorkEnd::Relieved => self.connections = self.working.len().max(1),
             WorkEnd::Whole(answer) => {
                 self.release(scope);

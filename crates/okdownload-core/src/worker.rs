@@ -26,15 +26,20 @@ struct Pace {
     asked: Option<Instant>,
     /// How long the last request waited for its answer.
     answer_time: Duration,
-    /// Since when bytes come.
-    since: Option<Instant>,
-    /// How many have come.
-    received: u64,
+    /// Since when bytes are counted, and how many have come.
+    counted: Option<(Instant, u64)>,
 }
+
+/// What was longer ago counts less and less.
+const WINDOW: Duration = Duration::from_secs(2);
+
+/// So long anybody may be without a byte before he counts as slow.
+const START: Duration = Duration::from_millis(250);
 
 impl Worker {
     pub(crate) fn new(scope: Scope) -> Self {
-        Self { scope, relieved: CancellationToken::new(), pace: Mutex::default() }
+        let pace = Pace { counted: Some((Instant::now(), 0)), ..Pace::default() };
+        Self { scope, relieved: CancellationToken::new(), pace: Mutex::new(pace) }
     }
 
     /// A request is made.
@@ -50,22 +55,20 @@ impl Worker {
         }
     }
 
-    /// A body begins.
-    pub(crate) fn receives(&self) {
-        lock(&self.pace).since.get_or_insert_with(Instant::now);
-    }
-
     /// Bytes came.
     pub(crate) fn received(&self, bytes: usize) {
-        lock(&self.pace).received += bytes as u64;
+        lock(&self.pace).count(bytes as u64);
     }
 
-    /// Bytes a second, since the first of them; unknown before there is anything to go by.
+    /// Bytes a second in the last seconds; unknown before there is anything to go by. Who waits, for an answer or to try
+    /// again, is slow.
     pub(crate) fn speed(&self) -> Option<NonZeroU64> {
-        let pace = lock(&self.pace);
-        let elapsed = pace.since?.elapsed().as_micros().max(1);
-        let speed = u128::from(pace.received) * 1_000_000 / elapsed;
-        NonZeroU64::new(u64::try_from(speed).unwrap_or(u64::MAX))
+        let (elapsed, received) = lock(&self.pace).count(0);
+        if received == 0 && elapsed < START {
+            return None;
+        }
+        let speed = u128::from(received) * 1_000_000 / elapsed.as_micros().max(1);
+        Some(NonZeroU64::new(u64::try_from(speed).unwrap_or(u64::MAX)).unwrap_or(NonZeroU64::MIN))
     }
 
     /// How long its last request waited for its answer.
@@ -77,5 +80,40 @@ impl Worker {
     pub(crate) fn overdue(&self, patience: Duration) -> Option<Instant> {
         let asked = lock(&self.pace).asked.filter(|_| self.scope != Scope::Whole)?;
         asked.checked_add(patience)
+    }
+}
+
+impl Pace {
+    /// Counts bytes that came; returns how many came in how long a time.
+    fn count(&mut self, bytes: u64) -> (Duration, u64) {
+        let (mut since, mut received) = self.counted.unwrap_or_else(|| (Instant::now(), 0));
+        received = received.saturating_add(bytes);
+        while since.elapsed() > WINDOW {
+            since += since.elapsed() / 2;
+            received /= 2;
+        }
+        self.counted = Some((since, received));
+        (since.elapsed(), received)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_speed_is_that_of_the_last_seconds() {
+        let worker = Worker::new(Scope::Block(0));
+        let speed = || worker.speed().map(NonZeroU64::get);
+        assert_eq!(speed(), None);
+        tokio::time::advance(START).await;
+        assert_eq!(speed(), Some(1), "nothing came");
+        for _ in 0..100 {
+            tokio::time::advance(Duration::from_millis(100)).await;
+            worker.received(100_000);
+        }
+        assert!(speed().is_some_and(|speed| (900_000..1_100_000).contains(&speed)), "{:?}", speed());
+        tokio::time::advance(Duration::from_secs(60)).await;
+        assert!(speed().is_some_and(|speed| speed < 20_000), "{:?}", speed());
     }
 }

@@ -175,6 +175,7 @@ impl OutputStream for FileStream {
         self.run_alone(move |part, slot| {
             part.commit(slot.as_ref().ok_or_else(|| error::closed(&part.path))?, &to, &options)?;
             close(slot);
+            part.look_at_time(&to);
             Ok(())
         })
         .await
@@ -288,14 +289,14 @@ impl Part {
             file.sync_all().map_err(|e| self.cannot("cannot bring the part to the disk", e))?;
         }
         self.rename(to, options.replace)?;
-        if options.durable {
-            self.sync_name(file, to)?;
-        }
-        // Not every file system keeps the time that was set.
-        if let Ok(modified) = file.metadata().and_then(|metadata| metadata.modified()) {
+        if options.durable { self.sync_name(file, to) } else { Ok(()) }
+    }
+
+    /// Looks at the time of the closed file: some file systems keep another one than was set, and some set one at the end.
+    fn look_at_time(&self, path: &Path) {
+        if let Ok(modified) = std::fs::metadata(path).and_then(|metadata| metadata.modified()) {
             self.modified.get_or_init(|| modified);
         }
-        Ok(())
     }
 
     /// Some network and FUSE file systems can't do it. A download does not fail for that at its very end: the time of

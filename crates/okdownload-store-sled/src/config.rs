@@ -92,8 +92,11 @@ impl SledStoreBuilder {
     fn recover(&self) -> Result<(), Failure> {
         self.patiently(|| {
             let _lock = lock_above(&self.path, OPENING)?;
+            if place::look(&self.path)? == Found::Nothing {
+                return Ok(());
+            }
             let opened = self.open_locked();
-            let failure = match opened.and_then(|database| guarded(|| database.verify())) {
+            let failure = match opened.and_then(|database| guarded(move || database.verify())) {
                 Err(failure) if failure.is_damage() => failure,
                 result => return result,
             };

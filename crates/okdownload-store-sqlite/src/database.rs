@@ -104,9 +104,9 @@ fn write_all(connection: &Connection, changes: &[&Change], level: CommitLevel) -
 fn together<T>(connection: &Connection, reads: impl Fn() -> Result<T, Failure>) -> Result<T, Failure> {
     connection.prepare_cached("BEGIN")?.execute([])?;
     let read = reads();
-    // Some errors end the transaction by themselves.
+    // Some errors end the transaction by themselves. Of one that has only read nothing is lost.
     if !connection.is_autocommit() {
-        connection.prepare_cached("COMMIT")?.execute([])?;
+        let _ = connection.prepare_cached("ROLLBACK").and_then(|mut statement| statement.execute([]));
     }
     read
 }

@@ -135,7 +135,7 @@ pub struct SplitFacts {
     pub speed: Option<NonZeroU64>,
     /// How fast the idle connection was, where that is known.
     pub idle_speed: Option<NonZeroU64>,
-    /// How long a request waited for its answer.
+    /// How long requests waited for their answers of late: the longer time of the two connections.
     pub answer_time: Duration,
 }
 

@@ -141,3 +141,21 @@ async fn a_file_of_the_right_time_and_length_needs_the_right_digest() {
         ok.shutdown().await.unwrap();
     }
 }
+
+#[tokio::test]
+async fn a_digest_that_is_given_later_is_checked_too() {
+    let place = Place::new().await;
+    let body = Body::pattern(4, MIB);
+    place.server.serve("/a", tagged(body.clone()));
+    let ok = place.engine();
+    ok.download(place.task("/a", "a").build().unwrap()).await.unwrap();
+    let with = |digest: Vec<u8>| {
+        let digest = Digest::new(DigestAlgorithm::Sha256, digest).unwrap();
+        place.task("/a", "a").digest(digest).build().unwrap()
+    };
+    let end = ok.download(with(sha256(&body))).await.unwrap();
+    assert_eq!((end.fetched, place.server.requests().len()), (0, 1));
+    let refused = ok.download(with(vec![0; 32])).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::AlreadyExists);
+    assert_content(&place.path("a"), &body);
+}

@@ -160,6 +160,30 @@ async fn a_post_brings_its_answer_in_one_request() {
 }
 
 #[tokio::test]
+async fn the_answer_to_a_post_is_no_answer_to_anything_else() {
+    let place = Place::new().await;
+    place.server.serve("/a", tagged(Body::pattern(4, MIB)).allow_method(http::Method::POST));
+    let ok = place.engine();
+    let post = |body: &'static str| place.task("/a", "a").method(http::Method::POST).body(body);
+    ok.download(post("one").build().unwrap()).await.unwrap();
+    for task in [post("two"), place.task("/a", "a").on_exists(OnExists::Overwrite)] {
+        let asked = place.server.requests().len();
+        let overwrites = task.build().unwrap();
+        let ended = ok.download(overwrites.clone()).await;
+        match overwrites.method() == http::Method::POST {
+            // There may be an effect, so it is not asked before it is clear that the answer has a place.
+            true => assert_eq!(
+                (ended.unwrap_err().kind(), place.server.requests().len()),
+                (ErrorKind::AlreadyExists, asked)
+            ),
+            false => assert_eq!((ended.unwrap().fetched, place.server.requests().len()), (MIB, asked + 1)),
+        }
+    }
+    let again = post("three").on_exists(OnExists::Overwrite).build().unwrap();
+    assert_eq!(ok.download(again).await.unwrap().fetched, MIB);
+}
+
+#[tokio::test]
 async fn a_post_that_failed_leaves_nothing_that_no_run_can_go_on_with() {
     let place = Place::new().await;
     place.server.serve("/a", tagged(Body::pattern(5, 3 * MIB)).allow_method(http::Method::POST));
