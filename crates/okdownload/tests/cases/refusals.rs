@@ -54,7 +54,7 @@ fn while_one_flows(name: &str, reply: Reply, interval: Duration) -> Case {
     case(format!("while one flows: {name}"))
         .big()
         .with(move |stage| stage.server.handle("/a", answer))
-        .then(whole(big()).requests_within(2..=12))
+        .then(whole(big()).requests_within(2..=16))
 }
 
 /// Refusals of the connection itself.
