@@ -4,7 +4,7 @@
 mod common;
 
 use common::{Place, tagged};
-use okdownload_testkit::server::{Body, Reply, Server};
+use okdownload_testkit::server::{Body, Gate, Reply, Server};
 use sha2::{Digest, Sha256};
 
 fn sha256(body: &Body) -> String {
@@ -133,7 +133,7 @@ async fn a_server_is_spared() {
         let path = format!("/{number}");
         for server in [&place.server, &other] {
             server.serve(&path, tagged(&Body::pattern(number, 1000)));
-            server.script(&path, [Reply::resource().delay_head(std::time::Duration::from_millis(20))]);
+            server.handle(&path, |_, _| Reply::resource().delay_head(std::time::Duration::from_millis(20)));
         }
         list += &format!("{}\n out=a{number}\n{}\n out=b{number}\n", place.url(&path), other.url(&path));
     }
@@ -141,4 +141,16 @@ async fn a_server_is_spared() {
     place.succeed(["-i", "list", "-j", "8", "--per-host", "2"]).await;
     assert_eq!(place.files().len(), 25);
     assert!(place.server.max_concurrent() <= 2 && other.max_concurrent() <= 2);
+    // It is spared because that was asked for.
+    let gate = Gate::new();
+    for number in 0..12 {
+        let held = gate.clone();
+        place.server.handle(&format!("/{number}"), move |_, _| Reply::resource().gate(&held));
+    }
+    place.server.clear_log();
+    let child = place.command(["-i", "list", "-j", "8", "-d", "more"]).spawn().unwrap();
+    place.server.wait_for_requests(3).await;
+    gate.open();
+    let ended = child.wait_with_output().await.unwrap();
+    assert!(ended.status.success() && place.server.max_concurrent() > 2, "{ended:?}");
 }

@@ -90,36 +90,38 @@ fn modern(call: Call) -> Call {
     call
 }
 
-/// What the call would do if it succeeded.
-pub(crate) fn meaning(thread: Thread, call: Call) -> Meaning {
+/// What the call would do if it succeeded; `None` if the thread is gone.
+pub(crate) fn meaning(thread: Thread, call: Call) -> Option<Meaning> {
     let Call { number, arguments: [a, b, c, d, e, f] } = modern(call);
-    match number {
-        libc::SYS_openat => Meaning::Open { path: path(thread, a, b), flags: c as i32 },
-        libc::SYS_write => Meaning::Write { descriptor: a, position: None, data: thread.read(b, c as usize) },
-        libc::SYS_pwrite64 => {
-            Meaning::Write { descriptor: a, position: Some(d), data: thread.read(b, c as usize) }
+    let meaning = match number {
+        libc::SYS_openat => Meaning::Open { path: path(thread, a, b)?, flags: c as i32 },
+        libc::SYS_write => {
+            Meaning::Write { descriptor: a, position: None, data: thread.read(b, c as usize)? }
         }
-        libc::SYS_writev => Meaning::Write { descriptor: a, position: None, data: gathered(thread, b, c) },
+        libc::SYS_pwrite64 => {
+            Meaning::Write { descriptor: a, position: Some(d), data: thread.read(b, c as usize)? }
+        }
+        libc::SYS_writev => Meaning::Write { descriptor: a, position: None, data: gathered(thread, b, c)? },
         libc::SYS_pwritev => {
-            Meaning::Write { descriptor: a, position: Some(d), data: gathered(thread, b, c) }
+            Meaning::Write { descriptor: a, position: Some(d), data: gathered(thread, b, c)? }
         }
         libc::SYS_pwritev2 if f == 0 && d.cast_signed() >= 0 => {
-            Meaning::Write { descriptor: a, position: Some(d), data: gathered(thread, b, c) }
+            Meaning::Write { descriptor: a, position: Some(d), data: gathered(thread, b, c)? }
         }
         libc::SYS_read => Meaning::Read { descriptor: a, buffer: b },
         libc::SYS_ftruncate => Meaning::SetLength { descriptor: a, length: b },
         libc::SYS_fallocate if b as i32 == libc::FALLOC_FL_KEEP_SIZE => Meaning::Reserve { descriptor: a },
-        libc::SYS_utimensat if b == 0 => match modified(thread, c) {
+        libc::SYS_utimensat if b == 0 => match modified(&thread.read(c + 16, 16)?) {
             Some(time) => Meaning::SetModified { descriptor: a, time },
             None => Meaning::Unknown,
         },
-        libc::SYS_renameat => Meaning::Rename { from: path(thread, a, b), to: path(thread, c, d) },
+        libc::SYS_renameat => Meaning::Rename { from: path(thread, a, b)?, to: path(thread, c, d)? },
         libc::SYS_renameat2 if e & !u64::from(libc::RENAME_NOREPLACE) == 0 => {
-            Meaning::Rename { from: path(thread, a, b), to: path(thread, c, d) }
+            Meaning::Rename { from: path(thread, a, b)?, to: path(thread, c, d)? }
         }
-        libc::SYS_linkat if e == 0 => Meaning::Link { from: path(thread, a, b), to: path(thread, c, d) },
-        libc::SYS_unlinkat if c == 0 => Meaning::Remove { path: path(thread, a, b) },
-        libc::SYS_mkdirat => Meaning::MakeDirectory { path: path(thread, a, b) },
+        libc::SYS_linkat if e == 0 => Meaning::Link { from: path(thread, a, b)?, to: path(thread, c, d)? },
+        libc::SYS_unlinkat if c == 0 => Meaning::Remove { path: path(thread, a, b)? },
+        libc::SYS_mkdirat => Meaning::MakeDirectory { path: path(thread, a, b)? },
         libc::SYS_fsync => Meaning::Sync { descriptor: a, data_only: false },
         libc::SYS_fdatasync => Meaning::Sync { descriptor: a, data_only: true },
         libc::SYS_mmap
@@ -130,30 +132,30 @@ pub(crate) fn meaning(thread: Thread, call: Call) -> Meaning {
         libc::SYS_mmap => Meaning::Nothing,
         number if HARMLESS.contains(&number) || is_old_and_harmless(number) => Meaning::Nothing,
         _ => Meaning::Unknown,
-    }
+    };
+    Some(meaning)
 }
 
 /// The path of a call `…at(directory, name)`. Nothing here goes through links or upwards.
-fn path(thread: Thread, directory: u64, name: u64) -> PathBuf {
-    let name = thread.text(name);
+fn path(thread: Thread, directory: u64, name: u64) -> Option<PathBuf> {
+    let name = thread.text(name)?;
     let directory = match directory as i32 {
-        libc::AT_FDCWD => thread.directory(),
+        libc::AT_FDCWD => thread.directory()?,
         _ if Path::new(&name).is_absolute() => PathBuf::new(),
-        _ => std::fs::read_link(thread.descriptor(directory)).unwrap(),
+        _ => std::fs::read_link(thread.descriptor(directory)).ok()?,
     };
-    directory.join(name).components().collect()
+    Some(directory.join(name).components().collect())
 }
 
-fn gathered(thread: Thread, pieces: u64, count: u64) -> Vec<u8> {
-    let table = thread.read(pieces, count as usize * 16);
+fn gathered(thread: Thread, pieces: u64, count: u64) -> Option<Vec<u8>> {
+    let table = thread.read(pieces, count as usize * 16)?;
     let number = |bytes: &[u8]| u64::from_ne_bytes(bytes.try_into().unwrap());
     let piece = |entry: &[u8]| thread.read(number(&entry[..8]), number(&entry[8..]) as usize);
-    table.chunks(16).flat_map(piece).collect()
+    Some(table.chunks(16).map(piece).collect::<Option<Vec<_>>>()?.concat())
 }
 
-/// The second of two times: that of modification.
-fn modified(thread: Thread, times: u64) -> Option<SystemTime> {
-    let bytes = thread.read(times + 16, 16);
+/// The second of two times, that of modification; `None` if it is not a time.
+fn modified(bytes: &[u8]) -> Option<SystemTime> {
     let number = |bytes: &[u8]| u64::from_ne_bytes(bytes.try_into().unwrap());
     let (seconds, nanoseconds) = (number(&bytes[..8]), u32::try_from(number(&bytes[8..])).ok()?);
     (nanoseconds < 1_000_000_000).then(|| UNIX_EPOCH + Duration::new(seconds, nanoseconds))

@@ -122,7 +122,8 @@ impl Watcher for Recorder<'_> {
             Step::Nothing => {}
             Step::Open { path, was_there, truncates } => {
                 let descriptor = thread.descriptor(returned.cast_unsigned());
-                let metadata = std::fs::metadata(&descriptor).unwrap();
+                // A thread that is gone tells no more; what it did is seen in the end.
+                let Ok(metadata) = std::fs::metadata(&descriptor) else { return };
                 if !was_there {
                     keep(self.ground, &descriptor, &metadata);
                     let change = NameChange { from: None, to: Some(path), file: metadata.ino() };
@@ -147,7 +148,8 @@ impl Watcher for Recorder<'_> {
             Step::Boot { buffer, position } => {
                 if let Some(boot) = self.boot {
                     let end = (position + returned.cast_unsigned()) as usize;
-                    thread.write(buffer, &boot.as_bytes()[position as usize..end]);
+                    // A thread that is gone reads nothing either.
+                    let _ = thread.write(buffer, &boot.as_bytes()[position as usize..end]);
                 }
                 self.boot_ids += 1;
             }
@@ -180,7 +182,9 @@ impl Recorder<'_> {
     }
 
     fn step(&self, thread: Thread, call: Call) -> Step {
-        match meaning(thread, call) {
+        // A thread that is gone does nothing any more.
+        let Some(meaning) = meaning(thread, call) else { return Step::Nothing };
+        match meaning {
             Meaning::Nothing | Meaning::Reserve { .. } => Step::Nothing,
             Meaning::Unknown => panic!(
                 "system call {} ({:x?}) may change files, and the recorder does not know how: teach it",
@@ -191,10 +195,9 @@ impl Recorder<'_> {
             Meaning::Read { descriptor, buffer } => {
                 let is_id =
                     std::fs::read_link(thread.descriptor(descriptor)).is_ok_and(|path| path == *BOOT_ID);
-                if is_id {
-                    Step::Boot { buffer, position: thread.position(descriptor) }
-                } else {
-                    Step::Nothing
+                match thread.position(descriptor).filter(|_| is_id) {
+                    Some(position) => Step::Boot { buffer, position },
+                    None => Step::Nothing,
                 }
             }
             Meaning::SetLength { descriptor, length } => self.edit(thread, descriptor, Edit::Length(length)),
@@ -248,8 +251,9 @@ impl Recorder<'_> {
             return Step::Does(What::Told(String::from_utf8(data).unwrap()));
         }
         let Some((file, _)) = self.ours(thread, descriptor) else { return Step::Nothing };
-        assert_eq!(thread.flags(descriptor) & libc::O_APPEND, 0, "appending is not modelled");
-        let position = position.unwrap_or_else(|| thread.position(descriptor));
+        let Some(flags) = thread.flags(descriptor) else { return Step::Nothing };
+        assert_eq!(flags & libc::O_APPEND, 0, "appending is not modelled");
+        let Some(position) = position.or_else(|| thread.position(descriptor)) else { return Step::Nothing };
         Step::Does(What::Edit(file, Edit::Data(position, data.into())))
     }
 

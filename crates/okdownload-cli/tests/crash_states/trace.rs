@@ -29,7 +29,7 @@ pub(crate) trait Watcher {
     fn leaves(&mut self, thread: &Thread, returned: i64);
 }
 
-/// A stopped thread of the program.
+/// A stopped thread of the program. What is asked of it is not answered if another thread has ended the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Thread(Pid);
 
@@ -43,45 +43,45 @@ impl Thread {
         self.proc(&format!("fd/{}", number.cast_signed() as i32))
     }
 
-    pub(crate) fn directory(self) -> PathBuf {
-        std::fs::read_link(self.proc("cwd")).unwrap()
+    pub(crate) fn directory(self) -> Option<PathBuf> {
+        std::fs::read_link(self.proc("cwd")).ok()
     }
 
     /// Where it reads and writes next.
-    pub(crate) fn position(self, descriptor: u64) -> u64 {
-        self.descriptor_info(descriptor, "pos:").parse().unwrap()
+    pub(crate) fn position(self, descriptor: u64) -> Option<u64> {
+        Some(self.descriptor_info(descriptor, "pos:")?.parse().unwrap())
     }
 
     /// The flags that it was opened with.
-    pub(crate) fn flags(self, descriptor: u64) -> i32 {
-        i32::from_str_radix(&self.descriptor_info(descriptor, "flags:"), 8).unwrap()
+    pub(crate) fn flags(self, descriptor: u64) -> Option<i32> {
+        Some(i32::from_str_radix(&self.descriptor_info(descriptor, "flags:")?, 8).unwrap())
     }
 
-    fn descriptor_info(self, descriptor: u64, key: &str) -> String {
-        let info = std::fs::read_to_string(self.proc(&format!("fdinfo/{descriptor}"))).unwrap();
-        info.lines().find_map(|line| line.strip_prefix(key)).unwrap().trim().to_owned()
+    fn descriptor_info(self, descriptor: u64, key: &str) -> Option<String> {
+        let info = std::fs::read_to_string(self.proc(&format!("fdinfo/{descriptor}"))).ok()?;
+        Some(info.lines().find_map(|line| line.strip_prefix(key))?.trim().to_owned())
     }
 
-    pub(crate) fn read(self, address: u64, length: usize) -> Vec<u8> {
+    pub(crate) fn read(self, address: u64, length: usize) -> Option<Vec<u8>> {
         let mut bytes = vec![0; length];
-        File::open(self.proc("mem")).unwrap().read_exact_at(&mut bytes, address).unwrap();
-        bytes
+        File::open(self.proc("mem")).ok()?.read_exact_at(&mut bytes, address).ok()?;
+        Some(bytes)
     }
 
-    pub(crate) fn write(self, address: u64, bytes: &[u8]) {
-        File::options().write(true).open(self.proc("mem")).unwrap().write_all_at(bytes, address).unwrap();
+    pub(crate) fn write(self, address: u64, bytes: &[u8]) -> Option<()> {
+        File::options().write(true).open(self.proc("mem")).ok()?.write_all_at(bytes, address).ok()
     }
 
     /// Text that ends with a zero byte.
-    pub(crate) fn text(self, address: u64) -> String {
-        let memory = File::open(self.proc("mem")).unwrap();
+    pub(crate) fn text(self, address: u64) -> Option<String> {
+        let memory = File::open(self.proc("mem")).ok()?;
         let mut text = Vec::new();
         loop {
             // By small steps: what lies behind the text may be nobody's.
             let mut byte = [0];
-            memory.read_exact_at(&mut byte, address + text.len() as u64).unwrap();
+            memory.read_exact_at(&mut byte, address + text.len() as u64).ok()?;
             if byte == [0] {
-                return String::from_utf8(text).unwrap();
+                return Some(String::from_utf8(text).unwrap());
             }
             text.extend(byte);
         }
