@@ -67,7 +67,7 @@ pub(crate) fn file_line(file: &FileFigures<'_>, width: usize, looks: Looks) -> L
     let mut line = Line::plain(fitted(file.name, name, looks));
     push_map(&mut line, file, room - name, looks);
     let size = bytes(file.total.unwrap_or(file.written));
-    let eta = file.eta.map(|eta| clock(eta + Duration::from_secs(1))).unwrap_or_default();
+    let eta = file.eta.map(left).unwrap_or_default();
     let connections = match file.connections {
         0 => String::new(),
         count => format!("{count}{}", if looks.unicode { '×' } else { 'x' }),
@@ -79,6 +79,13 @@ pub(crate) fn file_line(file: &FileFigures<'_>, width: usize, looks: Looks) -> L
         }
     }
     line
+}
+
+/// The time that is left. More than four days is a guess that nobody waits for, and has no room.
+fn left(eta: Duration) -> String {
+    const LONG: Duration = Duration::from_secs(100 * 3600);
+    let eta = eta.saturating_add(Duration::from_secs(1));
+    if eta < LONG { clock(eta) } else { ">99 h".into() }
 }
 
 /// Name and percent, where there is no room for more.
@@ -251,8 +258,11 @@ mod tests {
         let blocks = [block(0, 100 * MIB, 30 * MIB)];
         for (name, width) in names.iter().flat_map(|name| (0..200).map(move |width| (name, width))) {
             for total in [None, Some(0), Some(1), Some(100 * MIB), Some(u64::MAX)] {
-                for looks in [PLAIN, ASCII] {
-                    let line = file_line(&FileFigures { total, ..figures(name, &blocks) }, width, looks);
+                let etas = [None, Some(359_998), Some(359_999), Some(u64::MAX)];
+                for (looks, eta) in [PLAIN, ASCII].into_iter().flat_map(|looks| etas.map(|eta| (looks, eta)))
+                {
+                    let eta = eta.map(Duration::from_secs);
+                    let line = file_line(&FileFigures { total, eta, ..figures(name, &blocks) }, width, looks);
                     assert!(
                         line.width <= width && line.text.width() == line.width,
                         "{width} {total:?}: {line:?}"

@@ -25,7 +25,13 @@ impl Checksums {
         let wrong =
             |problem: String| Failure::Usage(format!("--checksum-file {}: {problem}", path.display()));
         let text = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
-        let files = parse(&String::from_utf8_lossy(&text));
+        let text = String::from_utf8_lossy(&text);
+        let files = parse(&text);
+        if is_blake2(path) || (files.is_empty() && text.lines().any(|line| line.starts_with("BLAKE2"))) {
+            return Err(wrong(
+                "it has BLAKE2 digests, which are not known here; take those of SHA-256 or SHA-512".into(),
+            ));
+        }
         if files.is_empty() {
             return Err(wrong("there is no line of the form HEX  NAME or ALGORITHM (NAME) = HEX".into()));
         }
@@ -48,9 +54,16 @@ impl Checksums {
     }
 }
 
+/// Whether a list has a name as those of `b2sum` have: its digits look like those of SHA-512.
+fn is_blake2(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+    name.contains("b2sum") || name.contains("blake2")
+}
+
 /// The strongest digest of those that are of this file.
 fn pick(listed: &[(String, Digest)], full: &str) -> Result<Digest, &'static str> {
     let one_place = listed.iter().all(|(name, _)| *name == listed[0].0);
+    let full = full.replace('\\', "/");
     let is_meant = |name: &str| one_place || format!("/{full}").ends_with(&format!("/{name}"));
     let meant: Vec<&(String, Digest)> = listed.iter().filter(|(name, _)| is_meant(name)).collect();
     let strength =
@@ -72,6 +85,8 @@ fn parse(text: &str) -> BTreeMap<String, Vec<(String, Digest)>> {
     let mut files: BTreeMap<String, Vec<(String, Digest)>> = BTreeMap::new();
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     for (name, digest) in text.lines().filter_map(line) {
+        // A list that was made on Windows has the other separators.
+        let name = name.replace('\\', "/");
         let name = name.strip_prefix("./").unwrap_or(&name).to_owned();
         files.entry(last_part(&name).to_owned()).or_default().push((name, digest));
     }
@@ -177,7 +192,7 @@ mod tests {
 
     #[test]
     fn files_are_found_by_the_name_of_the_url_or_their_own() {
-        let list = list(&format!("{A}  ./x/a b\n{B} *x/c\n{A}  y/c\n{A}  twice\n{B}  twice\n"));
+        let list = list(&format!("{A}  ./x/a b\n{B} *x\\c\n{A}  y/c\n{A}  twice\n{B}  twice\n"));
         let find = |url: &str, out: Option<&str>| {
             list.find(url, out.map(Path::new)).map(|digest| hex::encode(digest.value()))
         };
@@ -192,6 +207,27 @@ mod tests {
             ("http://h/twice", "several digests"),
         ] {
             assert!(find(url, None).unwrap_err().contains(word), "{url}: {:?}", find(url, None));
+        }
+    }
+
+    #[test]
+    fn lists_of_blake2_are_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let long = "0".repeat(128);
+        for (name, text, is_read) in [
+            ("B2SUMS", format!("{long}  a\n"), false),
+            ("a.blake2b", format!("{long}  a\n"), false),
+            ("SUMS", format!("BLAKE2b (a) = {long}\n"), false),
+            ("SUMS", format!("BLAKE2b-256 (a) = {A}{B}\n"), false),
+            ("SUMS", format!("BLAKE2b (a) = {long}\nMD5 (a) = {A}\n"), true),
+            ("SUMS", format!("{long}  a\n"), true),
+        ] {
+            let path = directory.path().join(name);
+            std::fs::write(&path, &text).unwrap();
+            match Checksums::read(&path) {
+                Err(Failure::Usage(told)) => assert!(!is_read && told.contains("BLAKE2"), "{text}: {told}"),
+                other => assert!(is_read && other.is_ok(), "{text}: {other:?}"),
+            }
         }
     }
 
