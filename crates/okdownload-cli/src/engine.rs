@@ -11,7 +11,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::options::{RequestArgs, StateArgs, TransferArgs};
 use crate::report::{Console, Failure, describe};
-use crate::state::StoreChoice;
+use crate::state::{Opened, StoreChoice};
 use crate::values::BackendArg;
 
 /// What the engine will be made of. Nothing is opened yet.
@@ -57,8 +57,13 @@ impl Setup {
 
     /// Opens the store, and puts the engine together on the runtime that this is called on.
     pub(crate) async fn engine(self, console: &Console) -> Result<OkDownload, Failure> {
-        let store = self.store.open(console).await?;
-        OkDownload::builder()
+        self.lasting_engine(console).await.map(|(engine, _)| engine)
+    }
+
+    /// The engine, and whether what it records outlives this process.
+    pub(crate) async fn lasting_engine(self, console: &Console) -> Result<(OkDownload, bool), Failure> {
+        let Opened { store, lasts } = self.store.open(console).await?;
+        let engine = OkDownload::builder()
             .connection_factory(self.connection)
             .output_stream_factory(UriOutput::builder().files(FileOutput::new()).build())
             .download_store(store)
@@ -67,7 +72,8 @@ impl Setup {
             .max_parallel_running_count(self.parallel)
             .runtime(tokio::runtime::Handle::current())
             .build()
-            .map_err(|error| Failure::Other(describe(&error)))
+            .map_err(|error| Failure::Other(describe(&error)))?;
+        Ok((engine, lasts))
     }
 }
 

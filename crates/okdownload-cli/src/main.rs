@@ -76,8 +76,10 @@ fn download(args: &DownloadArgs) -> Result<Outcome, Failure> {
     let plan = Plan::new(args)?;
     work(&args.common, async |console| {
         let parallel = setup.parallel;
-        let engine = setup.engine(console).await?;
-        run::to_the_end(&plan, engine, parallel, console, args.common.json).await
+        let (engine, lasts) = setup.lasting_engine(console).await?;
+        let outcome = run::to_the_end(&plan, engine, parallel, console, args.common.json).await?;
+        outcome.tell_stop(console, lasts && plan.can_go_on());
+        Ok(outcome)
     })
 }
 
@@ -92,8 +94,5 @@ fn work(
     let outcome = runtime.block_on(work(&console));
     // Whatever still hangs in a system call must not keep us.
     runtime.shutdown_background();
-    if let Ok(Outcome::Stopped(_)) = outcome {
-        console.note(|| "okdl: stopped; the same command goes on from here, and so does okdl resume".into());
-    }
     outcome
 }

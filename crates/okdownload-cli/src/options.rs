@@ -46,7 +46,7 @@ pub(crate) struct DownloadArgs {
     pub(crate) checksum: Option<String>,
 
     /// Check all by a list, as SHA256SUMS
-    #[arg(long, value_name = "FILE", help_heading = "What and where")]
+    #[arg(long, value_name = "FILE", conflicts_with = "checksum", help_heading = "What and where")]
     pub(crate) checksum_file: Option<PathBuf>,
 
     /// Complete a file whatever the server says that its digest is
@@ -180,7 +180,7 @@ pub(crate) struct RequestArgs {
 // Where progress is kept.
 #[derive(Debug, Args)]
 pub(crate) struct StateArgs {
-    /// Where progress is kept
+    // No doc comment: it would take the brackets for links.
     #[arg(help = "Keep progress in sqlite[:PATH], sled[:PATH] or memory [default: sqlite]")]
     #[arg(long, value_name = "STORE", hide_short_help = true, help_heading = "How it works")]
     pub(crate) store: Option<OsString>,

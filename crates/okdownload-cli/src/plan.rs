@@ -111,6 +111,17 @@ impl Plan {
         self.poured
     }
 
+    /// Whether a download that is stopped can go on: what is poured out, or asked for in another way than by GET,
+    /// cannot.
+    pub(crate) fn can_go_on(&self) -> bool {
+        match &self.work {
+            Work::Listed { options, .. } => {
+                !self.poured && options.body.is_none() && options.method == Method::GET
+            }
+            Work::Known(_) => true,
+        }
+    }
+
     /// The task of a file.
     pub(crate) fn task(&self, index: usize) -> Option<Result<DownloadTask>> {
         match &self.work {
@@ -144,8 +155,8 @@ fn judge(
     checksums: Option<&Checksums>,
 ) -> Result<Vec<Item>, Failure> {
     let mut targets: BTreeMap<Target, (TaskId, String)> = BTreeMap::new();
-    let mut ids = std::collections::BTreeSet::new();
-    let mut items = Vec::with_capacity(found.len());
+    let mut places = BTreeMap::new();
+    let mut items: Vec<Item> = Vec::with_capacity(found.len());
     for (origin, mut item) in found {
         let refused = |problem: String| Failure::Usage(format!("{origin}: {problem}"));
         check_url(&item.url).map_err(|problem| Failure::Usage(format!("{origin} {problem}")))?;
@@ -161,9 +172,15 @@ fn judge(
             item.said.get_or_insert_default().digest = Some(digest);
         }
         let task = options.task(&item).map_err(|error| refused(error.to_string()))?;
-        if !ids.insert(task.id()) {
+        if let Some(same) = places.get(&task.id()).and_then(|place: &usize| items.get(*place)) {
+            if !same.is_said_alike(&item) {
+                return Err(refused(
+                    "the same file is given before, with another checksum, header or mirror; leave one of them out".into(),
+                ));
+            }
             continue;
         }
+        places.insert(task.id(), items.len());
         if task.target().named().is_some() {
             let mine = (task.id(), origin.clone());
             if let Some((_, other)) = targets.insert(task.target().clone(), mine) {
@@ -249,6 +266,14 @@ fn check_name(out: &Path) -> Result<(), String> {
 }
 
 impl Item {
+    /// Whether the same is said of both, beside where they go.
+    fn is_said_alike(&self, other: &Self) -> bool {
+        let of = |item: &Self| {
+            item.said.as_ref().map(|said| (said.digest.clone(), said.headers.clone())).unwrap_or_default()
+        };
+        self.mirrors == other.mirrors && of(self) == of(other)
+    }
+
     fn has_digest(&self) -> bool {
         self.said.as_ref().is_some_and(|said| said.digest.is_some())
     }
@@ -313,7 +338,8 @@ impl Options {
         for mirror in &item.mirrors {
             builder = builder.mirror(self.asked.mirror(mirror));
         }
-        if let Some(digest) = said.and_then(|said| said.digest.as_ref()).or(self.digest.as_ref()) {
+        // What is typed is of the only file, and wins over its line as a name does.
+        if let Some(digest) = self.digest.as_ref().or(said.and_then(|said| said.digest.as_ref())) {
             builder = builder.digest(digest.clone());
         }
         let mut headers = HeaderMap::new();
@@ -410,6 +436,46 @@ mod tests {
     #[test]
     fn what_is_listed_twice_is_downloaded_once() {
         assert_eq!(plan(&["http://h/a", "http://h/a#f", "http://h/b"]).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn what_is_listed_twice_is_said_to_be_the_same() {
+        let list = |text: &str, more: &[&str]| {
+            let file = tempfile::NamedTempFile::new().unwrap();
+            std::fs::write(file.path(), text).unwrap();
+            plan(&[&["-i", file.path().to_str().unwrap()], more].concat())
+        };
+        let sum = |digit: &str| format!(" checksum=md5={}\n", digit.repeat(32));
+        let (one, two) = (sum("1"), sum("2"));
+        assert_eq!(list(&format!("http://h/a\n{one}http://h/a\n{one}"), &[]).unwrap().len(), 1);
+        for other in [&two, " header=A: b\n", " mirror=http://m/a\n", ""] {
+            let text = format!("http://h/a\n{one}http://h/a\n{other}");
+            assert!(
+                matches!(list(&text, &[]), Err(Failure::Usage(told)) if told.contains("line 3 of")),
+                "{text}"
+            );
+        }
+        // What is typed wins.
+        let typed = format!("md5={}", "3".repeat(32));
+        let task =
+            list(&format!("http://h/a\n{one}"), &["--checksum", &typed]).unwrap().task(0).unwrap().unwrap();
+        assert_eq!(task.digest().unwrap().to_string(), typed);
+        assert!(
+            Cli::try_parse_from(["okdl", "--checksum", "a", "--checksum-file", "b", "http://h/a"]).is_err()
+        );
+    }
+
+    #[test]
+    fn what_can_go_on() {
+        for (arguments, goes_on) in [
+            (&["http://h/a"][..], true),
+            (&["--method", "GET", "http://h/a"], true),
+            (&["-o", "-", "http://h/a"], false),
+            (&["--data", "a", "http://h/a"], false),
+            (&["--method", "PUT", "http://h/a"], false),
+        ] {
+            assert_eq!(plan(arguments).unwrap().can_go_on(), goes_on, "{arguments:?}");
+        }
     }
 
     #[test]

@@ -78,6 +78,24 @@ impl Console {
         }
     }
 
+    /// Says what is still to be said, and takes away what stands below it, for good; waits no longer than this for it.
+    pub(crate) fn leave(&self, patience: Duration) {
+        let Some(bottom) = self.bottom.clone() else { return };
+        let (tell, done) = std::sync::mpsc::channel::<()>();
+        // On a thread of its own: whoever paints may hang in a terminal that takes nothing, and we must not.
+        let painter = std::thread::Builder::new().spawn(move || {
+            let mut bottom = bottom.lock().unwrap_or_else(PoisonError::into_inner);
+            drop(bottom.paint(Vec::new(), terminal::size().0, &mut std::io::stderr().lock()));
+            // Nobody paints after this.
+            std::mem::forget(bottom);
+            drop(tell);
+        });
+        if painter.is_ok() {
+            // It sends nothing: either it is done, or it takes too long.
+            let _ = done.recv_timeout(patience);
+        }
+    }
+
     fn line(&self, line: Line) {
         if let Some(bottom) = &self.bottom {
             let mut bottom = bottom.lock().unwrap_or_else(PoisonError::into_inner);

@@ -86,6 +86,20 @@ pub(crate) enum Outcome {
     PipeClosed,
 }
 
+impl Outcome {
+    /// Tells that it was stopped, and how to go on if that can be.
+    pub(crate) fn tell_stop(self, console: &Console, goes_on: bool) {
+        let told = match (self, goes_on) {
+            (Self::Stopped(_), true) => {
+                "okdl: stopped; the same command goes on from here, and so does okdl resume"
+            }
+            (Self::Stopped(_), false) => "okdl: stopped; the same command begins anew",
+            _ => return,
+        };
+        console.note(|| told.into());
+    }
+}
+
 /// Runs all files of a plan to their ends, or until a signal says to stop; with `json`, tells on standard output.
 pub(crate) async fn to_the_end(
     plan: &Plan,
@@ -95,7 +109,7 @@ pub(crate) async fn to_the_end(
     json: bool,
 ) -> Result<Outcome, Failure> {
     let cannot = |what: &str, error: io::Error| Failure::Other(format!("cannot {what}: {error}"));
-    let stop = signals::listen().map_err(|error| cannot("listen for signals", error))?;
+    let stop = signals::listen(console.clone()).map_err(|error| cannot("listen for signals", error))?;
     let json = json.then(JsonLines::new).transpose().map_err(|error| cannot("start", error))?;
     let outcome = Run::new(plan, engine, parallel, console, json.as_ref()).run(stop).await;
     let written = json.map_or(Ok(()), JsonLines::finish);
@@ -243,7 +257,7 @@ impl<'a> Run<'a> {
     fn end(&mut self, index: usize, end: &TaskEnd) {
         let Some(file) = self.active.remove(&index) else { return };
         self.ended += 1;
-        self.there += end.length.filter(|_| end.is_completed()).unwrap_or(end.fetched);
+        self.there += end.length.filter(|_| end.is_completed()).unwrap_or(end.resumed + end.fetched);
         self.came += end.fetched;
         let url = file.handle.task().url();
         if end.is_completed() {

@@ -4,12 +4,17 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use crate::report::Console;
+
 /// How long a stop may take: what is there is recorded meanwhile. All in all it must not take 2 s.
 const GRACE: Duration = Duration::from_millis(1700);
 
+/// How long the terminal may take to be left in order: it may be held, and then we end all the same.
+const PARTING: Duration = Duration::from_millis(100);
+
 /// Tells the exit code of the first signal that wants this process to end. The second one ends it at once with the
-/// same code, and so does the end of [`GRACE`].
-pub(crate) fn listen() -> std::io::Result<watch::Receiver<Option<u8>>> {
+/// same code, and so does the end of [`GRACE`]; `console` says first what it still has to say.
+pub(crate) fn listen(console: Console) -> std::io::Result<watch::Receiver<Option<u8>>> {
     let (told, stop) = watch::channel(None);
     let mut signals = Signals::new()?;
     tokio::spawn(async move {
@@ -19,6 +24,7 @@ pub(crate) fn listen() -> std::io::Result<watch::Receiver<Option<u8>>> {
             _ = signals.next() => {}
             () = tokio::time::sleep(GRACE) => {}
         }
+        console.leave(PARTING);
         std::process::exit(code.into());
     });
     Ok(stop)

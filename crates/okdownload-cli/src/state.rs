@@ -40,9 +40,9 @@ impl StoreChoice {
 
     /// Opens the store. A damaged database was moved aside then, which `console` tells; one of a newer version is an
     /// error.
-    pub(crate) async fn open(self, console: &Console) -> Result<Arc<dyn DownloadStore>, Failure> {
+    pub(crate) async fn open(self, console: &Console) -> Result<Opened, Failure> {
         let path = match self {
-            Self::Memory => return Ok(Arc::new(MemoryStore::new())),
+            Self::Memory => return Ok(Opened::memory()),
             Self::Sqlite(path) => return opened(sqlite(&path, console)).await.map_err(failure),
             Self::Sled(path) => {
                 let path = path.map_or_else(|| usual_path().map(|path| path.with_extension("sled")), Ok);
@@ -63,10 +63,24 @@ impl StoreChoice {
                     "warning: progress is not kept, and nothing can go on after a stop: {}",
                     describe(&error)
                 ));
-                Ok(Arc::new(MemoryStore::new()))
+                Ok(Opened::memory())
             }
             Err(error) => Err(failure(error)),
         }
+    }
+}
+
+/// A store at work.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) store: Arc<dyn DownloadStore>,
+    /// Whether what it has outlives this process.
+    pub(crate) lasts: bool,
+}
+
+impl Opened {
+    fn memory() -> Self {
+        Self { store: Arc::new(MemoryStore::new()), lasts: false }
     }
 }
 
@@ -114,10 +128,10 @@ fn sqlite(path: &Path, console: &Console) -> SqliteStore {
 }
 
 /// Opens the database now, which it otherwise does when it is first used: whether it can be read and be written.
-async fn opened(store: impl DownloadStore) -> Result<Arc<dyn DownloadStore>> {
+async fn opened(store: impl DownloadStore) -> Result<Opened> {
     store.completion(TaskId::from_u128(0)).await?;
     store.commit(Vec::new(), CommitLevel::Process).await?;
-    Ok(Arc::new(store))
+    Ok(Opened { store: Arc::new(store), lasts: true })
 }
 
 /// Whether the state's place is of no use, rather than what is in it: a database that is there and sound is never

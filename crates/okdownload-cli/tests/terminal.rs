@@ -10,8 +10,9 @@ use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use common::{HALF, Place, WHOLE, tagged};
+use common::{HALF, Place, WHOLE, leave_half, signal, tagged};
 use okdownload_testkit::server::{Body, Gate, Reply};
+use rustix::process::Signal;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 use tokio::process::{Child, Command};
@@ -54,8 +55,18 @@ impl Terminal {
         child
     }
 
+    /// What has come so far; it may end within a character or an escape, which is left out.
     fn text(&self) -> String {
-        String::from_utf8(self.written.lock().unwrap().clone()).unwrap()
+        let written = self.written.lock().unwrap();
+        let whole = match std::str::from_utf8(&written) {
+            Ok(text) => text,
+            Err(error) => {
+                assert_eq!(error.error_len(), None, "no text: {written:?}");
+                std::str::from_utf8(&written[..error.valid_up_to()]).unwrap()
+            }
+        };
+        let broken = whole.rfind('\u{1b}').filter(|start| !whole[*start..].contains(char::is_alphabetic));
+        whole[..broken.unwrap_or(whole.len())].to_owned()
     }
 
     /// Waits until what is seen is so.
@@ -132,11 +143,15 @@ async fn a_file_has_a_line_that_gives_way_to_its_end() {
     let place = Place::new().await;
     let (gate, terminal) = (half(&place), Terminal::new(80));
     let mut child = terminal.run(&mut place.command(["-x1", &place.url("/a")]));
-    let rows =
-        terminal.wait(80, |rows| rows.iter().any(|row| row.contains("#>") && row.contains("50%"))).await;
-    assert_eq!(rows.len(), 1, "{rows:?}");
-    assert!(rows[0].starts_with("a    ") && rows[0].contains("########>........     8.0 MiB"), "{rows:?}");
-    assert!(rows[0].ends_with(" 1x") && rows[0].len() < 80, "{rows:?}");
+    let is_half = |row: &String| {
+        let has = |text: &str| row.contains(text);
+        has(" 50% ")
+            && has("########>........     8.0 MiB")
+            && row.starts_with("a    ")
+            && row.ends_with(" 1x")
+    };
+    let rows = terminal.wait(80, |rows| rows.iter().any(is_half)).await;
+    assert!(rows.len() == 1 && rows[0].len() < 80, "{rows:?}");
     gate.open();
     assert!(child.wait().await.unwrap().success());
     let rows = terminal.wait(80, |rows| rows.iter().any(|row| row.contains("8.0 MiB  "))).await;
@@ -200,6 +215,55 @@ async fn many_files_have_a_line_together() {
     let rows =
         terminal.wait(80, |rows| rows.last().is_some_and(|row| row == "okdl: 1 of 22 files failed")).await;
     assert_eq!(rows.len(), 24, "{rows:?}");
+}
+
+#[tokio::test]
+async fn what_was_there_of_a_failed_file_counts() {
+    let place = Place::new().await;
+    leave_half(&place, &[]).await;
+    place.server.handle("/a", |_, _| Reply::status(404));
+    place.server.serve("/b", tagged(&Body::pattern(1, WHOLE)));
+    let (gate, terminal) = (Gate::new(), Terminal::new(80));
+    place.server.script("/b", [Reply::resource().gate_after(HALF, &gate)]);
+    let mut child = terminal.run(&mut place.command(["-x1", &place.url("/a"), &place.url("/b")]));
+    let is_total = |row: &String| row.starts_with("1/2 files  1 failed  8.0 MiB");
+    terminal.wait(80, |rows| rows.last().is_some_and(is_total)).await;
+    gate.open();
+    assert_eq!(child.wait().await.unwrap().code(), Some(1));
+}
+
+#[tokio::test]
+async fn who_is_stopped_is_told_how_to_go_on() {
+    for (options, told) in [
+        (&[][..], "okdl: stopped; the same command goes on from here, and so does okdl resume"),
+        (&["--store", "memory"], "okdl: stopped; the same command begins anew"),
+        (&["-o", "-"], "okdl: stopped; the same command begins anew"),
+    ] {
+        let place = Place::new().await;
+        let (_gate, terminal) = (half(&place), Terminal::new(80));
+        let mut command = place.command([&["-x1"], options, &[&place.url("/a")]].concat());
+        let mut child = terminal.run(command.stdout(std::process::Stdio::null()));
+        terminal.wait(80, |rows| rows.iter().any(|row| row.contains("50%"))).await;
+        signal(&child, Signal::INT);
+        assert_eq!(child.wait().await.unwrap().code(), Some(130));
+        let rows = terminal.wait(80, |rows| rows.last().is_some_and(|row| row.contains("stopped;"))).await;
+        assert_eq!(rows, [told], "{options:?}");
+    }
+}
+
+#[tokio::test]
+async fn two_signals_leave_the_terminal_in_order() {
+    let place = Place::new().await;
+    let (_gate, terminal) = (half(&place), Terminal::new(80));
+    let mut child = terminal.run(&mut place.command(["-x1", &place.url("/a")]));
+    terminal.wait(80, |rows| rows.iter().any(|row| row.contains("50%"))).await;
+    // Both are there when it goes on.
+    for number in [Signal::STOP, Signal::INT, Signal::TERM, Signal::CONT] {
+        signal(&child, number);
+    }
+    // Either may be heard first.
+    assert!(matches!(child.wait().await.unwrap().code(), Some(130 | 143)));
+    terminal.wait(80, |rows| !rows.iter().any(|row| row.contains("50%"))).await;
 }
 
 #[tokio::test]

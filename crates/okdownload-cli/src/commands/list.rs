@@ -69,7 +69,7 @@ impl From<&CompletionRecord> for Listed {
 pub(crate) fn list(args: &ListArgs) -> Result<Outcome, Failure> {
     let store = StoreChoice::parse(args.state.store.as_deref())?;
     crate::work(&args.common, async |console| {
-        let store = store.open(console).await?;
+        let store = store.open(console).await?.store;
         let failure = |error| Failure::Other(describe(&error));
         let (rows, length): (Vec<Listed>, usize) = if args.completed {
             let records = store.completed().await.map_err(failure)?;

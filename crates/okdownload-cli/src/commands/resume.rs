@@ -1,5 +1,7 @@
 //! `okdl resume`: goes on with what is unfinished, wherever it was begun.
 
+use std::collections::BTreeSet;
+
 use okdownload::{BreakpointInfo, DownloadTask, Error, OkDownload, Result};
 
 use super::records::select;
@@ -18,7 +20,7 @@ pub(crate) fn resume(args: &ResumeArgs) -> Result<Outcome, Failure> {
     }
     crate::work(&args.common, async |console| {
         let parallel = setup.parallel;
-        let engine = setup.engine(console).await?;
+        let (engine, lasts) = setup.lasting_engine(console).await?;
         let infos = engine.unfinished().await.map_err(|error| Failure::Other(describe(&error)))?;
         let chosen = chosen(args, infos)?;
         let (tasks, refused) = tasks(args, &asked, &engine, &chosen, console).await;
@@ -30,6 +32,7 @@ pub(crate) fn resume(args: &ResumeArgs) -> Result<Outcome, Failure> {
             return Ok(if refused { Outcome::Failed } else { Outcome::Complete });
         }
         let outcome = run::to_the_end(&Plan::of(tasks), engine, parallel, console, args.common.json).await?;
+        outcome.tell_stop(console, lasts);
         Ok(if refused && outcome == Outcome::Complete { Outcome::Failed } else { outcome })
     })
 }
@@ -51,6 +54,14 @@ fn chosen(args: &ResumeArgs, infos: Vec<BreakpointInfo>) -> Result<Vec<Breakpoin
             .map(|(_, info)| info)
             .collect()
     };
+    let servers: BTreeSet<_> = chosen.iter().map(|info| info.url.origin().ascii_serialization()).collect();
+    if args.requests.user.is_some() && servers.len() > 1 {
+        let message = format!(
+            "--user would go to {} servers; name the downloads of one, or use --netrc",
+            servers.len()
+        );
+        return Err(Failure::Usage(message));
+    }
     if args.url.is_some() && chosen.len() != 1 {
         return Err(Failure::usage("--url is for one download"));
     }
