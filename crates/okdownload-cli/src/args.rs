@@ -103,9 +103,6 @@ pub(crate) struct ForgetArgs {
     /// The records of all that is complete; the files stay
     #[arg(long)]
     pub(crate) completed: bool,
-    /// Leave the partial file where it is
-    #[arg(long)]
-    pub(crate) keep_part: bool,
     #[command(flatten)]
     pub(crate) state: StateArgs,
     #[command(flatten)]
@@ -150,7 +147,9 @@ pub(crate) fn parse() -> Result<Cli, Failure> {
     // What is typed stands behind what is written, so it wins.
     let place = 1 + usize::from(name.is_some());
     let (front, rest) = typed.split_at(place.min(typed.len()));
-    let written = config.arguments(name, |key, argument| check(name, key, argument))?;
+    let mut written = config.arguments(name, |key, argument| check(name, key, argument))?;
+    let typed_names = typed_headers(&matches);
+    written.retain(|argument| header_name(argument).is_none_or(|name| !typed_names.contains(&name)));
     cli(&matches_of(&[front, &written, rest].concat())?)
 }
 
@@ -165,6 +164,26 @@ fn matches_of(arguments: &[OsString]) -> Result<ArgMatches, Failure> {
         }
         usage(&error)
     })
+}
+
+/// The names of the headers that are typed.
+fn typed_headers(matches: &ArgMatches) -> Vec<String> {
+    let matches = matches.subcommand().map_or(matches, |(_, matches)| matches);
+    let headers = matches.try_get_many::<String>("header").ok().flatten().unwrap_or_default();
+    headers.filter_map(|header| name_of(header)).collect()
+}
+
+/// The name of the header that an argument of the configuration file sends.
+fn header_name(argument: &OsString) -> Option<String> {
+    let argument = argument.to_str()?;
+    match argument.strip_prefix("--header=") {
+        Some(header) => name_of(header),
+        None => argument.starts_with("--user-agent=").then(|| "user-agent".into()),
+    }
+}
+
+fn name_of(header: &str) -> Option<String> {
+    header.split_once(':').map(|(name, _)| name.trim().to_ascii_lowercase())
 }
 
 /// The configuration file that the command line means, if the command reads one.

@@ -22,17 +22,20 @@ const NOT_KEYS: [&str; 17] = [
     "help",
     "help-all",
     "input-file",
-    "keep-part",
     "method",
     "mirror",
     "no-config",
     "out",
     "url",
+    "user",
     "version",
 ];
 
 /// What a key says that is nobody else's business.
-const SECRETS: [&str; 3] = ["header", "proxy", "user"];
+const SECRETS: [&str; 2] = ["header", "proxy"];
+
+/// Keys whose value is a path, or has one behind a colon.
+const PATHS: [&str; 6] = ["cacert", "cert", "dir", "key", "netrc", "store"];
 
 /// A configuration file.
 #[derive(Debug)]
@@ -71,7 +74,7 @@ impl Config {
         command: Option<&str>,
         check: impl Fn(&str, &OsString) -> Result<(), String>,
     ) -> Result<Vec<OsString>, Failure> {
-        let known = options(command);
+        let known = options(&Cli::command(), command);
         let mut arguments = Vec::new();
         for entry in self.entries.iter().filter(|entry| known.contains(&entry.key)) {
             for argument in &entry.arguments {
@@ -157,6 +160,10 @@ fn unknown(key: &str, keys: &[String]) -> String {
     let alike = |known: &String| strsim::jaro_winkler(key, known);
     let nearest = keys.iter().max_by(|a, b| alike(a).total_cmp(&alike(b))).filter(|known| alike(known) > 0.7);
     match nearest {
+        _ if key == "user" => {
+            "user would go to every server, so it is for the command line only; netrc = true has one for each"
+                .into()
+        }
         _ if NOT_KEYS.contains(&key) => format!("{key} is for the command line only"),
         Some(known) => format!("there is no option {key}; {known} is one"),
         None => format!("there is no option {key}; okdl --help-all has all options"),
@@ -181,26 +188,42 @@ fn one(key: &str, value: &DeValue<'_>) -> Result<Option<OsString>, String> {
         DeValue::Boolean(false) => return Ok(None),
         _ => return Err(format!("{key} is a text, a number, true or false, or a list of these")),
     };
-    Ok(Some(format!("--{key}={text}").into()))
+    let mut argument = OsString::from(format!("--{key}="));
+    argument.push(if PATHS.contains(&key) { at_home(key, &text)? } else { text.into() });
+    Ok(Some(argument))
+}
+
+/// A path, with the home directory in the place of a `~/` at its beginning: no shell has done it.
+fn at_home(key: &str, text: &str) -> Result<OsString, String> {
+    let (front, path) = match text.split_once(':') {
+        Some((name, path)) if key == "store" => (format!("{name}:"), path),
+        _ => (String::new(), text),
+    };
+    let Some(path) = path.strip_prefix("~/") else { return Ok(text.into()) };
+    let home =
+        std::env::home_dir().ok_or_else(|| format!("{key}: there is no home directory to stand for ~"))?;
+    let mut whole = OsString::from(front);
+    whole.push(home.join(path));
+    Ok(whole)
 }
 
 /// All keys that a file may have.
 fn keys() -> Vec<String> {
     let command = Cli::command();
     let commands = command.get_subcommands().map(|command| Some(command.get_name().to_owned()));
-    let mut keys: Vec<_> = commands.chain([None]).flat_map(|command| options(command.as_deref())).collect();
+    let mut keys: Vec<_> =
+        commands.chain([None]).flat_map(|name| options(&command, name.as_deref())).collect();
     keys.sort();
     keys.dedup();
     keys.retain(|key| !NOT_KEYS.contains(&key.as_str()));
     keys
 }
 
-/// The long options of a command.
-fn options(command: Option<&str>) -> Vec<String> {
-    let all = Cli::command();
+/// The long options of a command of `okdl`, or its own.
+fn options(okdl: &clap::Command, command: Option<&str>) -> Vec<String> {
     let of = match command {
-        Some(name) => all.find_subcommand(name),
-        None => Some(&all),
+        Some(name) => okdl.find_subcommand(name),
+        None => Some(okdl),
     };
     let arguments = of.into_iter().flat_map(clap::Command::get_arguments);
     arguments.filter_map(clap::Arg::get_long).map(str::to_owned).collect()
@@ -234,12 +257,28 @@ mod tests {
     }
 
     #[test]
+    fn a_tilde_is_the_home_directory() {
+        let home = std::env::home_dir().unwrap();
+        let home = home.to_str().unwrap();
+        for (text, argument) in [
+            ("dir = '~/d'", format!("--dir={home}/d")),
+            ("store = 'sqlite:~/d'", format!("--store=sqlite:{home}/d")),
+            ("dir = 'd/~/e'", "--dir=d/~/e".into()),
+            ("dir = 's3://b/~'", "--dir=s3://b/~".into()),
+            ("header = '~/: a'", "--header=~/: a".into()),
+        ] {
+            assert_eq!(typed(text), [argument], "{text}");
+        }
+    }
+
+    #[test]
     fn what_is_wrong_is_told_with_its_line() {
         for (text, line, word) in [
             ("connections = 4\nconections = 5\n", 2, "connections is one"),
             ("\n\nlimitrate = 1\n", 3, "limit-rate is one"),
             ("colour = 1\n", 1, "--help-all"),
             ("out = 'a'\n", 1, "command line only"),
+            ("user = 'me:s3cret'\n", 1, "netrc = true"),
             ("[proxy]\nurl = 'x'\n", 1, "is a text"),
             ("connections = 4\nheader = [[1]]\n", 2, "is a text"),
             ("connections = 4\nretries = \n", 2, ""),
@@ -257,14 +296,17 @@ mod tests {
         let all: Vec<_> =
             Cli::command().get_subcommands().map(|command| command.get_name().to_owned()).collect();
         for command in all.iter().map(|name| Some(name.as_str())).chain([None]) {
-            for option in options(command) {
+            for option in options(&Cli::command(), command) {
                 let excluded = NOT_KEYS.contains(&option.as_str());
                 assert!(known.contains(&option) != excluded, "{option}");
             }
         }
         for key in NOT_KEYS.iter().chain(&SECRETS) {
             let commands = all.iter().map(|name| Some(name.as_str())).chain([None]);
-            assert!(commands.flat_map(options).any(|option| option == *key), "{key} is no option");
+            assert!(
+                commands.flat_map(|name| options(&Cli::command(), name)).any(|option| option == *key),
+                "{key} is no option"
+            );
         }
     }
 

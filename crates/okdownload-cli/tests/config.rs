@@ -50,6 +50,21 @@ async fn what_is_written_counts_and_what_is_typed_wins() {
 }
 
 #[tokio::test]
+async fn a_typed_header_takes_the_place_of_its_like() {
+    let place = Place::new().await;
+    place.server.serve("/a", tagged(&Body::pattern(1, 1000)));
+    configure(&place, "header = ['X-One: file', 'X-One: too', 'X-Two: file']\nuser-agent = 'file/1'\n");
+    let url = place.url("/a");
+    place.succeed(["--header", "x-one: typed", "--header", "User-Agent: typed/1", &url]).await;
+    let request = place.server.requests().remove(0);
+    let of = |wanted: &str| {
+        let named = request.headers.iter().filter(|(name, _)| name.as_str().eq_ignore_ascii_case(wanted));
+        named.map(|(_, value)| value.to_str().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!((of("x-one"), of("x-two"), of("user-agent")), (vec!["typed"], vec!["file"], vec!["typed/1"]));
+}
+
+#[tokio::test]
 async fn what_is_wrong_is_told_with_its_line() {
     let place = Place::new().await;
     let url = place.url("/a");

@@ -13,7 +13,7 @@ async fn every_shell_has_its_completions() {
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let ended = place.run(["completions", shell]).await;
         assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""), "{shell}: {ended:?}");
-        for word in COMMANDS.into_iter().chain(["checksum-file", "keep-part"]) {
+        for word in COMMANDS.into_iter().chain(["checksum-file", "completed"]) {
             assert!(ended.out.contains(word), "{shell}: {word}");
         }
     }

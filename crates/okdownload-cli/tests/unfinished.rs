@@ -4,7 +4,7 @@
 mod common;
 
 use common::{HALF, Place, WHOLE, held, leave_half, tagged};
-use okdownload_testkit::server::{Body, Reply};
+use okdownload_testkit::server::{Body, Gate, Reply};
 use serde_json::json;
 
 /// What `okdl list --json` and the like say, without what differs from run to run.
@@ -149,18 +149,40 @@ async fn what_is_forgotten_is_gone() {
 }
 
 #[tokio::test]
-async fn a_part_may_be_kept() {
+async fn what_is_known_twice_is_forgotten_by_its_one_id() {
     let place = Place::new().await;
+    place.server.serve("/a", tagged(&Body::pattern(1, WHOLE)));
+    place.succeed([place.url("/a")]).await;
+    std::fs::remove_file(place.path("a")).unwrap();
     leave_half(&place, &[]).await;
-    let id = json(&place, &["list", "--json"]).await[0]["id"].as_str().unwrap()[..6].to_owned();
-    let said = json(&place, &["forget", "--keep-part", "--json", &id]).await;
-    assert_eq!(
-        (said[0]["state"].as_str(), &said[0]["removed"]),
-        (Some("unfinished"), &json!(null)),
-        "{said:?}"
-    );
-    assert_eq!(place.files(), ["a.okdownload"]);
-    place.succeed(["list"]).await;
+    let of = async |arguments: &[&str]| json(&place, arguments).await[0]["id"].as_str().unwrap().to_owned();
+    let id = of(&["list", "--json"]).await;
+    assert_eq!(of(&["list", "--completed", "--json"]).await, id);
+    let said = json(&place, &["forget", "--json", &id]).await;
+    let states: Vec<_> = said.iter().map(|record| record["state"].as_str().unwrap()).collect();
+    assert_eq!(states, ["unfinished", "completed"], "{said:?}");
+    assert_eq!(place.files(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_password_is_for_one_server() {
+    let place = Place::new().await;
+    let other = Place::new().await;
+    leave_half(&place, &["--user", "me:s3cret"]).await;
+    other.server.serve("/b", tagged(&Body::pattern(1, WHOLE)));
+    let gate = Gate::new();
+    other.server.script("/b", [Reply::resource().gate_after(HALF, &gate)]);
+    let mut child = place.command(["-x1", &other.url("/b")]).spawn().unwrap();
+    gate.reached().await;
+    while json(&place, &["list", "--json"]).await.len() < 2 {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    child.kill().await.unwrap();
+    other.server.clear_log();
+    let ended = place.run(["resume", "--all", "--user", "me:s3cret"]).await;
+    assert!(ended.code == Some(2) && ended.line().contains("--user would go to 2 servers"), "{ended:?}");
+    assert!(place.server.requests().is_empty() && other.server.requests().is_empty());
+    place.succeed(["resume", "a", "--user", "me:s3cret"]).await;
 }
 
 #[tokio::test]

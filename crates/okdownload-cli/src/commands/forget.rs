@@ -14,7 +14,7 @@ use crate::run::Outcome;
 /// What was done about one record. Its fields are those of the JSON form.
 #[derive(Debug, Serialize)]
 struct Forgotten {
-    state: &'static str,
+    state: State,
     id: String,
     url: String,
     path: String,
@@ -22,6 +22,14 @@ struct Forgotten {
     removed: Option<String>,
     #[serde(skip)]
     shown: String,
+}
+
+/// What a record says of its download.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum State {
+    Unfinished,
+    Completed,
 }
 
 /// A record of either kind.
@@ -32,6 +40,13 @@ enum Either {
 }
 
 impl Either {
+    fn state(&self) -> State {
+        match self {
+            Self::Unfinished(_) => State::Unfinished,
+            Self::Completed(_) => State::Completed,
+        }
+    }
+
     fn record(&self) -> &dyn Record {
         match self {
             Self::Unfinished(info) => &**info,
@@ -62,7 +77,7 @@ pub(crate) fn forget(args: &ForgetArgs) -> Result<Outcome, Failure> {
         }
         let (mut text, mut outcome) = (String::new(), Outcome::Complete);
         for record in &chosen {
-            match forget_one(&engine, record, args.keep_part).await {
+            match forget_one(&engine, record).await {
                 Ok(forgotten) if args.common.json => text += &json_line(&forgotten),
                 Ok(_) if args.common.quiet => {}
                 Ok(forgotten) => text += &words(&forgotten),
@@ -100,40 +115,36 @@ async fn chosen(args: &ForgetArgs, engine: &OkDownload) -> Result<Vec<Either>, F
         .collect())
 }
 
-async fn forget_one(engine: &OkDownload, record: &Either, keep_part: bool) -> Result<Forgotten> {
-    let mut forgotten = Forgotten {
-        state: "completed",
-        id: record.id().to_string(),
-        url: redacted(record.url()),
-        path: record.location().to_string(),
-        removed: None,
-        shown: place(record.location()),
-    };
-    let change = match record {
-        Either::Completed(record) => Change::RemoveCompletion(record.id),
-        Either::Unfinished(info) if keep_part => Change::RemoveBreakpoint(info.id),
+async fn forget_one(engine: &OkDownload, record: &Either) -> Result<Forgotten> {
+    let removed = match record {
+        Either::Completed(record) => {
+            let change = Change::RemoveCompletion(record.id);
+            engine.store().commit(vec![change], CommitLevel::Process).await?;
+            None
+        }
         Either::Unfinished(info) => {
             let is_there = || info.part.path().is_some_and(|path| path.symlink_metadata().is_ok());
             let before = is_there();
             engine.forget(info.id).await?;
-            forgotten.state = "unfinished";
-            forgotten.removed = (before && !is_there()).then(|| info.part.to_string());
-            return Ok(forgotten);
+            (before && !is_there()).then(|| info.part.to_string())
         }
     };
-    if matches!(record, Either::Unfinished(_)) {
-        forgotten.state = "unfinished";
-    }
-    engine.store().commit(vec![change], CommitLevel::Process).await?;
-    Ok(forgotten)
+    Ok(Forgotten {
+        state: record.state(),
+        id: record.id().to_string(),
+        url: redacted(record.url()),
+        path: record.location().to_string(),
+        removed,
+        shown: place(record.location()),
+    })
 }
 
 fn words(forgotten: &Forgotten) -> String {
     let Forgotten { shown, url, state, removed, .. } = forgotten;
-    let what = match (*state, removed) {
-        ("completed", _) => "forgotten; the file stays".into(),
-        (_, Some(part)) => format!("forgotten; removed {}", printable(part)),
-        (_, None) => "forgotten; no part was removed".to_owned(),
+    let what = match (state, removed) {
+        (State::Completed, _) => "forgotten; the file stays".into(),
+        (State::Unfinished, Some(part)) => format!("forgotten; removed {}", printable(part)),
+        (State::Unfinished, None) => "forgotten; no part was removed".to_owned(),
     };
     format!("{}  <{url}>  {what}\n", printable(shown))
 }

@@ -1,5 +1,6 @@
 //! What the store has, and which of it somebody means.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
@@ -54,7 +55,7 @@ pub(crate) fn digits(ids: impl Iterator<Item = TaskId>) -> usize {
 /// The places of the records that these words mean, each once and in the records' order. A word is the beginning of an
 /// id, a URL, or a path of the file or of its part.
 pub(crate) fn select<R: Record>(words: &[String], records: &[R]) -> Result<Vec<usize>, Failure> {
-    let mut chosen = std::collections::BTreeSet::new();
+    let mut chosen = BTreeSet::new();
     for word in words {
         chosen.extend(meant(word, records)?);
     }
@@ -68,12 +69,6 @@ fn meant<R: Record>(word: &str, records: &[R]) -> Result<Vec<usize>, Failure> {
     let start = word.to_ascii_lowercase();
     let is_hex = word.len() >= 4 && word.bytes().all(|byte| byte.is_ascii_hexdigit());
     let ids = if is_hex { all(&|record| record.id().to_string().starts_with(&start)) } else { Vec::new() };
-    if ids.len() > 1 {
-        return Err(Failure::Usage(format!(
-            "{word} is the beginning of {} ids; write more of it",
-            ids.len()
-        )));
-    }
     let url = Url::parse(word).ok().filter(|url| url.has_host()).map(plain);
     let path = std::path::absolute(word).unwrap_or_default();
     let is_named = |record: &R| {
@@ -81,14 +76,34 @@ fn meant<R: Record>(word: &str, records: &[R]) -> Result<Vec<usize>, Failure> {
             || record.location().to_string() == word
             || record.location().path().is_some_and(|location| location == path || is_part(location, &path))
     };
-    match if ids.is_empty() { all(&is_named) } else { ids } {
-        found if found.is_empty() => {
-            // A word may be a URL with a secret in it.
-            let word = url.map_or_else(|| word.to_owned(), |url| okdownload::redacted(&url));
-            Err(Failure::Usage(format!("nothing is known of {word}; okdl list shows what there is")))
+    let named = all(&is_named);
+    // A download that is known as complete and as begun anew has one id, and two records.
+    let different =
+        |places: &[usize]| places.iter().map(|place| records[*place].id()).collect::<BTreeSet<_>>().len();
+    let either = [&ids[..], &named].concat();
+    match (different(&ids), named.is_empty()) {
+        (0, true) => Err(Failure::Usage(unknown(word, url.as_ref()))),
+        (0, false) => Ok(named),
+        (_, false) if different(&either) > 1 => Err(Failure::Usage(format!(
+            "{word} is a file and the beginning of another's id; write ./{word} for the file, or more of the id"
+        ))),
+        (1, _) => Ok(either),
+        (count, _) => {
+            Err(Failure::Usage(format!("{word} is the beginning of {count} ids; write more of it")))
         }
-        found => Ok(found),
     }
+}
+
+/// A word may be a URL with a secret in it, whole or mistyped.
+fn unknown(word: &str, url: Option<&Url>) -> String {
+    let shown = match url {
+        Some(url) => okdownload::redacted(url),
+        None if word.contains("://") || word.contains('@') => {
+            "what is given (not shown here: it may hold a password)".into()
+        }
+        None => word.to_owned(),
+    };
+    format!("nothing is known of {shown}; okdl list shows what there is")
 }
 
 fn is_part(location: &Path, path: &Path) -> bool {
@@ -132,6 +147,11 @@ mod tests {
             record(0xabcd_0001, "http://h/a?x=1", "d/a"),
             record(0xabcd_0002, "http://h/b", "beef"),
             record(0x1234_0000, "http://h/b", "c"),
+            // A file whose name begins another one's id, one that is known twice, and one whose name begins its own id.
+            record(0x5678_0000, "http://h/e", "cafe"),
+            record(0xcafe_0000, "http://h/d", "e"),
+            record(0xcafe_0000, "http://h/d", "e"),
+            record(0xfade_0000, "http://h/f", "fade"),
         ];
         for (word, places) in [
             ("abcd0001", Some(&[0][..])),
@@ -140,6 +160,10 @@ mod tests {
             ("12340", Some(&[2])),
             ("123", None),
             ("beef", Some(&[1])),
+            ("./cafe", Some(&[3])),
+            ("cafe", None),
+            ("cafe0", Some(&[4, 5])),
+            ("fade", Some(&[6])),
             ("./d/a", Some(&[0])),
             ("d/a.okdownload", Some(&[0])),
             ("http://u:p@h/a?x=1#f", Some(&[0])),
@@ -149,10 +173,10 @@ mod tests {
         ] {
             assert_eq!(select(&[word.into()], &records).ok().as_deref(), places, "{word}");
         }
-        let Err(Failure::Usage(message)) = select(&["http://u:s3cret@h/x?k=s3cret".into()], &records) else {
-            panic!("found");
-        };
-        assert!(!message.contains("s3cret"), "{message}");
+        for word in ["http://u:s3cret@h/x?k=s3cret", "http://u:s3cret@h:99999/x", "u:s3cret@h/x"] {
+            let Err(Failure::Usage(message)) = select(&[word.into()], &records) else { panic!("found") };
+            assert!(!message.contains("s3cret"), "{message}");
+        }
         assert_eq!(select(&["c".into(), "12340".into(), "d/a".into()], &records).unwrap(), [0, 2]);
     }
 }
