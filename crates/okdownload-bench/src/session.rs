@@ -40,6 +40,8 @@ pub(crate) struct Session<'a> {
     names: Vec<String>,
     urls: Vec<String>,
     digest: Option<String>,
+    /// How many folders were put aside.
+    spent: u32,
 }
 
 impl<'a> Session<'a> {
@@ -51,7 +53,7 @@ impl<'a> Session<'a> {
             Kind::Digest => Some(content::digest(&root.join(&names[0]))?),
             _ => None,
         };
-        Ok(Self { work, server, root, runs, names, urls, digest })
+        Ok(Self { work, server, root, runs, names, urls, digest, spent: 0 })
     }
 
     /// Runs the program once.
@@ -62,11 +64,21 @@ impl<'a> Session<'a> {
                 .map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
         }
         let sample = self.measure(program, &out, &home);
-        for folder in [&out, &home] {
-            std::fs::remove_dir_all(folder)
-                .map_err(|error| format!("cannot remove {}: {error}", folder.display()))?;
-        }
+        self.clear(&out)?;
+        self.clear(&home)?;
         sample
+    }
+
+    /// Removes a folder of the last run, or puts it aside if many files are in it: ext4 without a journal gives no inode
+    /// away that was in use five minutes ago, and looks for others at the cost of who makes files next.
+    fn clear(&mut self, folder: &Path) -> Result<()> {
+        let cleared = if self.work.files.count > 1 {
+            self.spent += 1;
+            std::fs::rename(folder, self.runs.join(format!("spent-{}-{}", self.work.name, self.spent)))
+        } else {
+            std::fs::remove_dir_all(folder)
+        };
+        cleared.map_err(|error| format!("cannot clear {}: {error}", folder.display()))
     }
 
     fn measure(&mut self, program: &Program, out: &Path, home: &Path) -> Result<Sample> {
