@@ -1,21 +1,39 @@
 //! Directories that were made and whose names may not be on disk yet.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::barrier::Barrier;
 use crate::sys;
 
 /// A file is as durable as the names of all directories above it. A directory's name is an entry of its parent, so
 /// the parents of new directories wait here until a durable commit below them comes by. One output shares the set
 /// between its parts: whichever of them is committed first must not leave the others' directory to luck.
 #[derive(Debug, Default)]
-pub(crate) struct NewDirectories(Mutex<BTreeSet<PathBuf>>);
+pub(crate) struct NewDirectories {
+    waiting: Mutex<BTreeSet<PathBuf>>,
+    /// The directories that are being synced.
+    barriers: Mutex<BTreeMap<PathBuf, Arc<Barrier>>>,
+}
 
 impl NewDirectories {
     fn set(&self) -> MutexGuard<'_, BTreeSet<PathBuf>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn barriers(&self) -> MutexGuard<'_, BTreeMap<PathBuf, Arc<Barrier>>> {
+        self.barriers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Syncs a directory; those who do it at the same time share a sync.
+    fn sync(&self, directory: &Path) -> io::Result<()> {
+        let barrier = self.barriers().entry(directory.to_path_buf()).or_default().clone();
+        let synced = barrier.pass(|| sys::sync_directory(directory));
+        drop(barrier);
+        self.barriers().retain(|_, barrier| Arc::strong_count(barrier) > 1);
+        synced
     }
 
     /// Makes the directory, and those above it.
@@ -37,7 +55,7 @@ impl NewDirectories {
             set.remove(*above);
         }
         drop(set);
-        if waiting.contains(&directory) { Ok(()) } else { sys::sync_directory(directory) }
+        if waiting.contains(&directory) { Ok(()) } else { self.sync(directory) }
     }
 }
 

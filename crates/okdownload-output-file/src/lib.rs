@@ -29,6 +29,7 @@
 //! # }
 //! ```
 
+mod barrier;
 mod directories;
 mod error;
 mod factory;

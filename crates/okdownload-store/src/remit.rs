@@ -20,9 +20,10 @@ pub type Clock = Arc<dyn Fn() -> Duration + Send + Sync>;
 ///
 /// A task that was [started](Remit::start) as new is *held*: its breakpoint stays in memory until it is due, that is
 /// until more than `threshold` bytes are there, or any bytes and `delay` has passed since it was first put, whichever
-/// comes first. (A breakpoint without bytes is never due: nothing of it can be lost.) From then on, and for tasks that
-/// are in the store already, every change is written through. So is every batch for [`CommitLevel::Power`]. What is due
-/// when nothing changes is written by [`commit_due`](Remit::commit_due); its owner calls that from time to time.
+/// comes first. (A breakpoint without bytes is due with a batch for power only: nothing of it can be lost.) From then on,
+/// and for tasks that are in the store already, every change is written through. So is every batch for
+/// [`CommitLevel::Power`]. What is due when nothing changes is written by [`commit_due`](Remit::commit_due); its owner
+/// calls that from time to time.
 ///
 /// Readers see held breakpoints as if they were written, after those that are. [`close`](DownloadStore::close) writes
 /// those with bytes.
