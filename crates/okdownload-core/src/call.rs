@@ -519,6 +519,7 @@ impl Call<'_> {
     fn drop_claims(&self) {
         if self.run.is_recorded() {
             let id = self.run.task.id();
+            self.env.recorder.store().withdraw(id);
             self.env.recorder.defer(self.kept.clone().map_or(Change::RemoveBreakpoint(id), Change::Put));
         }
     }

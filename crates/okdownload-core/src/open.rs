@@ -110,6 +110,7 @@ impl Call<'_> {
             let name = location.file_name().unwrap_or_default();
             location.with_file_name(&self.process.part_name(&name))
         };
+        self.env.recorder.store().withdraw(self.run.task.id());
         let (stream, dropped) = self.empty_part(&part).await?;
         let mut info =
             BreakpointInfo::new(self.run.task.id(), self.run.task.url().clone(), location.clone(), part);

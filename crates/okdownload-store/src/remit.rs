@@ -91,6 +91,14 @@ impl Remit {
         written <= self.threshold && elapsed < self.delay
     }
 
+    /// The bytes that a task has are about to be removed: what is held of it is forgotten, if nothing of it has reached the
+    /// store yet. Else it could become due before the store is told otherwise.
+    pub fn withdraw(&self, id: TaskId) {
+        if let Some(held) = self.held().get_mut(&id).filter(|held| !held.tried && !held.leaving) {
+            held.info = None;
+        }
+    }
+
     /// A run of a task is over: what is still held of it is written now, unless it has no bytes.
     ///
     /// # Errors

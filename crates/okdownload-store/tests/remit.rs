@@ -244,6 +244,23 @@ async fn a_task_is_recalled_with_what_is_held() {
 }
 
 #[tokio::test]
+async fn what_is_withdrawn_is_never_due() {
+    let bench = Bench::with(1).await;
+    bench.remit.withdraw(ID);
+    bench.at(1500);
+    bench.remit.commit_due().await.unwrap();
+    assert_eq!((bench.store.commits(), bench.seen().await), (no_commits(), None));
+    // What may have reached the store must be taken back there.
+    bench.at(0);
+    bench.commit(Change::Put(info(2))).await.unwrap();
+    bench.store.fail(true);
+    bench.at(3000);
+    bench.remit.commit_due().await.unwrap_err();
+    bench.remit.withdraw(ID);
+    assert_eq!(bench.seen().await, Some(info(2)));
+}
+
+#[tokio::test]
 async fn what_has_no_bytes_is_never_due() {
     let bench = Bench::with(0).await;
     bench.at(10_000);
