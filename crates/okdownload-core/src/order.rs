@@ -234,17 +234,14 @@ impl Recorder {
     /// One task's breakpoint, whole and by itself: somebody may have removed it under its running task, and what is
     /// refused of one must not harm the others.
     async fn tell_whole(&self, snapshot: &Snapshot) -> Result<()> {
-        self.store.commit(vec![Change::Put(snapshot.info.clone())], level(snapshot)).await
+        self.store.commit(vec![Change::Put(snapshot.info.clone())], level(&[snapshot])).await
     }
 
-    /// Of those that were synced in a batch of its own: what is for [`CommitLevel::Power`] is held back of no task.
+    /// All in one batch, at once: a sync that fails meanwhile would make old claims of what is not told yet.
     async fn tell(&self, snapshots: &[&Snapshot]) -> Result<()> {
-        for batch in [CommitLevel::Process, CommitLevel::Power] {
-            let of_batch = snapshots.iter().filter(|snapshot| level(snapshot) == batch);
-            let changes: Vec<_> = of_batch.map(|snapshot| change(snapshot)).collect();
-            if !changes.is_empty() {
-                self.store.commit(changes, batch).await?;
-            }
+        if !snapshots.is_empty() {
+            let changes = snapshots.iter().map(|snapshot| change(snapshot)).collect();
+            self.store.commit(changes, level(snapshots)).await?;
         }
         others_aside(self.store.commit_due().await)
     }
@@ -295,8 +292,9 @@ fn others_aside(told: Result<()>) -> Result<()> {
 }
 
 /// Bytes that survive a loss of power are of use only if their record does too. Syncs are rare, so it costs little.
-fn level(snapshot: &Snapshot) -> CommitLevel {
-    if snapshot.newly_synced { CommitLevel::Power } else { CommitLevel::Process }
+fn level(snapshots: &[&Snapshot]) -> CommitLevel {
+    let newly_synced = snapshots.iter().any(|snapshot| snapshot.newly_synced);
+    if newly_synced { CommitLevel::Power } else { CommitLevel::Process }
 }
 
 /// A list of blocks that the store does not have replaces the old one, whole; else only counters are told.
