@@ -27,7 +27,7 @@ use crate::entry::Entry;
 use crate::handle::TaskHandle;
 use crate::order::Recorder;
 use crate::request_builder::TaskRequest;
-use crate::run::Run;
+use crate::run::{Run, from_now, sleep_until};
 use crate::runtime::Home;
 use crate::space::Space;
 use crate::sync::lock;
@@ -514,7 +514,7 @@ async fn live_until(call: &mut Call<'_>) -> Result<()> {
     tokio::select! {
         biased;
         result = &mut life => return result,
-        () = sleep(total) => {}
+        () = sleep_until(total.map(from_now)) => {}
     }
     // It is told to stop, not dropped: what is there is to be recorded and closed.
     run.stop.cancel();
@@ -525,14 +525,6 @@ async fn live_until(call: &mut Call<'_>) -> Result<()> {
                 .with_advice("start it again to go on from what is there"))
         }
         result => result,
-    }
-}
-
-/// Sleeps so long; for ever if there is no limit.
-async fn sleep(limit: Option<Duration>) {
-    match limit {
-        Some(limit) => tokio::time::sleep(limit).await,
-        None => std::future::pending().await,
     }
 }
 

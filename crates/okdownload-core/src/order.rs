@@ -116,20 +116,21 @@ impl Recorder {
 
     /// The run is over, and its counters need not be told any more.
     pub(crate) fn forget(&self, id: TaskId) -> Option<Watched> {
-        let run = lock(&self.running).remove(&id);
-        if let Some(run) = &run {
-            run.hub.rest(&run.ledger, false);
-        }
-        run
+        self.take_off(id, false)
     }
 
     /// The run is over, and its file has its name. To be called before its completion is [deferred](Self::defer): who takes
     /// that out of the queue must not tell the store of the part afterwards.
     pub(crate) fn forget_whole(&self, id: TaskId) {
+        self.take_off(id, true);
+    }
+
+    fn take_off(&self, id: TaskId, whole: bool) -> Option<Watched> {
         let run = lock(&self.running).remove(&id);
         if let Some(run) = &run {
-            run.hub.rest(&run.ledger, true);
+            run.hub.rest(&run.ledger, whole);
         }
+        run
     }
 
     /// Waits until what was deferred about this task is told. Those that end at about the same time share one batch.

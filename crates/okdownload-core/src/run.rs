@@ -194,6 +194,14 @@ pub(crate) fn from_now(duration: Duration) -> Instant {
     now.checked_add(duration.min(FAR)).unwrap_or(now)
 }
 
+/// Sleeps until then; for ever without a moment.
+pub(crate) async fn sleep_until(moment: Option<Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}
+
 /// The error of a run that was told to stop.
 pub(crate) fn canceled() -> Error {
     Error::new(ErrorKind::Canceled, "the download was cancelled")

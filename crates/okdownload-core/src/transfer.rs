@@ -15,7 +15,7 @@ use tracing::Instrument;
 use crate::block::{Scope, Transfer, WorkEnd, work};
 use crate::connect::Answer;
 use crate::order;
-use crate::run::{Run, canceled, from_now};
+use crate::run::{Run, canceled, from_now, sleep_until};
 use crate::worker::Worker;
 
 /// How a transfer ended.
@@ -104,13 +104,6 @@ pub(crate) async fn transfer(
 async fn wait_for(syncing: &mut Option<Syncing<'_>>) -> Result<()> {
     match syncing {
         Some(syncing) => syncing.await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn sleep_until(moment: Option<Instant>) {
-    match moment {
-        Some(moment) => tokio::time::sleep_until(moment).await,
         None => std::future::pending().await,
     }
 }

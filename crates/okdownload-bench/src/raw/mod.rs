@@ -7,6 +7,7 @@ mod splice;
 
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -21,14 +22,21 @@ pub(crate) use splice::Splice;
 pub(crate) trait Transfer: Sized {
     fn new() -> io::Result<Self>;
 
-    /// Moves so many bytes into the file, from this offset on.
-    fn transfer(
-        &mut self,
-        connection: &mut Connection,
-        file: &File,
-        offset: u64,
-        length: u64,
-    ) -> io::Result<()>;
+    /// Moves what the socket brings into the file, from one offset to the other.
+    fn transfer(&mut self, connection: &mut Connection, file: &File, at: u64, end: u64) -> io::Result<()>;
+}
+
+/// Moves a body of so many bytes into the file: what came with its head, then the rest.
+fn take<T: Transfer>(
+    transfer: &mut T,
+    connection: &mut Connection,
+    file: &File,
+    offset: u64,
+    length: u64,
+) -> io::Result<()> {
+    let begun = connection.take_begun();
+    file.write_all_at(&begun, offset)?;
+    transfer.transfer(connection, file, offset + begun.len() as u64, offset + length)
 }
 
 /// Downloads one file over several connections, or a list of files over one connection each.
@@ -56,7 +64,7 @@ fn one<T: Transfer>(url: &str, out: &Path, connections: u64) -> Result<()> {
         if length != end - start {
             return Err(io::Error::other("the server sends another length than asked"));
         }
-        T::new()?.transfer(&mut connection, &file, start, length)
+        take(&mut T::new()?, &mut connection, &file, start, length)
     };
     std::thread::scope(|scope| {
         // The first connection is there, and goes on with the first part.
@@ -87,7 +95,7 @@ fn many<T: Transfer>(list: &Path, dir: &Path, parallel: u64) -> Result<()> {
             };
             let length = open.get(&address.path, None)?;
             let file = File::create(dir.join(address.name()))?;
-            transfer.transfer(&mut open, &file, 0, length)?;
+            take(&mut transfer, &mut open, &file, 0, length)?;
             connection = Some(open).filter(|open| !open.closes());
         }
         Ok(())

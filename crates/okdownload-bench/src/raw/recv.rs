@@ -23,12 +23,9 @@ impl Transfer for Recv {
         &mut self,
         connection: &mut Connection,
         file: &File,
-        offset: u64,
-        length: u64,
+        mut at: u64,
+        end: u64,
     ) -> io::Result<()> {
-        let begun = connection.take_begun();
-        file.write_all_at(&begun, offset)?;
-        let (mut at, end) = (offset + begun.len() as u64, offset + length);
         while at < end {
             let most = usize::try_from(end - at).unwrap_or(BUFFER).min(BUFFER);
             let read = connection.socket().read(&mut self.0[..most])?;

@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::FileExt;
 
 use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
 
@@ -32,12 +31,9 @@ impl Transfer for Splice {
         &mut self,
         connection: &mut Connection,
         file: &File,
-        offset: u64,
-        length: u64,
+        mut at: u64,
+        end: u64,
     ) -> io::Result<()> {
-        let begun = connection.take_begun();
-        file.write_all_at(&begun, offset)?;
-        let (mut at, end) = (offset + begun.len() as u64, offset + length);
         while at < end {
             let most = usize::try_from(end - at).unwrap_or(self.size).min(self.size);
             let mut held = splice(connection.socket(), None, &self.write, None, most, SpliceFlags::MOVE)?;
