@@ -65,7 +65,7 @@ impl Setup {
         let Opened { store, lasts } = self.store.open(console).await?;
         let engine = OkDownload::builder()
             .connection_factory(self.connection)
-            .output_stream_factory(UriOutput::builder().files(FileOutput::new()).build())
+            .output_stream_factory(UriOutput::builder().files(FileOutput::in_place()).build())
             .download_store(store)
             .rate_limit(self.rate)
             .max_running_per_host(self.per_host)

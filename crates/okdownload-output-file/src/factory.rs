@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
-use blocking::unblock;
 use okdownload_output::{
     FreeSpace, OpenMode, OutputCapability, OutputStream, OutputStreamFactory, Stat, StatKind,
 };
@@ -14,18 +13,20 @@ use okdownload_types::{Location, Result};
 
 use crate::directories::{NewDirectories, parent};
 use crate::stream::{FileStream, Part};
+use crate::work::{Length, ShortWork};
 use crate::{error, sys};
 
 /// The output to local files: [`Location::Path`] and nothing else.
 ///
 /// Clones are the same output. Parts are locked against other processes too.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct FileOutput {
     shared: Arc<Shared>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Shared {
+    short_work: Arc<ShortWork>,
     boot_id: OnceLock<Option<String>>,
     directories: Arc<NewDirectories>,
 }
@@ -33,7 +34,33 @@ struct Shared {
 impl FileOutput {
     /// An output. It touches no disk before it is asked to.
     pub fn new() -> Self {
-        Self::default()
+        Self::working(ShortWork::away())
+    }
+
+    /// An output that does short work on the thread that polls the call: looking at a file, opening it, a write of at most
+    /// 64 KiB, giving it its name. All else goes to other threads as ever, and so does short work once it is
+    /// often slow, as on a network file system: if more than one in five calls takes more than half a millisecond.
+    ///
+    /// It is for programs whose runtime has nothing better to do, such as a command: thousands of small files take a
+    /// fifth less time. A disk that hangs makes the thread hang, and all futures that it would have polled.
+    pub fn in_place() -> Self {
+        Self::working(ShortWork::in_place())
+    }
+
+    fn working(short_work: ShortWork) -> Self {
+        let (short_work, boot_id, directories) = (Arc::new(short_work), OnceLock::new(), Arc::default());
+        Self { shared: Arc::new(Shared { short_work, boot_id, directories }) }
+    }
+
+    /// Does work that is short on a disk that is well.
+    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
+        self.shared.short_work.run(Length::Short, work).await
+    }
+}
+
+impl Default for FileOutput {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
@@ -48,20 +75,12 @@ impl OutputStreamFactory for FileOutput {
             return id.clone();
         }
         let shared = Arc::clone(&self.shared);
-        unblock(move || shared.boot_id.get_or_init(sys::boot_id).clone()).await
+        self.run(move || shared.boot_id.get_or_init(sys::boot_id).clone()).await
     }
 
     async fn stat(&self, location: &Location) -> Result<Option<Stat>> {
         let path = local(location)?;
-        unblock(move || match std::fs::metadata(&path) {
-            Ok(metadata) => Ok(Some(stat(&metadata))),
-            // A link that leads nowhere is something all the same: it has the name.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(std::fs::symlink_metadata(&path)
-                .ok()
-                .map(|link| Stat::new(StatKind::Other, link.len(), link.modified().ok(), None))),
-            Err(error) => Err(error::at("cannot look at the file", &path, error)),
-        })
-        .await
+        self.run(move || look(&path)).await
     }
 
     async fn open_part(&self, part: &Location, mode: OpenMode) -> Result<Option<Arc<dyn OutputStream>>> {
@@ -70,27 +89,29 @@ impl OutputStreamFactory for FileOutput {
             return Err(error::no_name(&path));
         }
         let directories = Arc::clone(&self.shared.directories);
-        unblock(move || {
+        let short_work = Arc::clone(&self.shared.short_work);
+        let work = move || {
             let Some((file, metadata)) = open_locked(&path, mode, &directories)? else { return Ok(None) };
             let part = Part::new(path, file, &metadata, directories);
-            Ok(Some(Arc::new(FileStream::new(part)) as Arc<dyn OutputStream>))
-        })
-        .await
+            Ok(Some(Arc::new(FileStream::new(part, short_work)) as Arc<dyn OutputStream>))
+        };
+        self.run(work).await
     }
 
     async fn free_space(&self, location: &Location) -> Result<Option<FreeSpace>> {
         let path = local(location)?;
-        unblock(move || free_space(&path)).await
+        self.run(move || free_space(&path)).await
     }
 
     async fn remove(&self, location: &Location) -> Result<bool> {
         let path = local(location)?;
-        unblock(move || match std::fs::remove_file(&path) {
+        let work = move || match std::fs::remove_file(&path) {
             Ok(()) => Ok(true),
             Err(error) if is_absent(&error) => Ok(false),
             Err(error) => Err(error::at("cannot remove the file", &path, error)),
-        })
-        .await
+        };
+        // A large one takes long.
+        self.shared.short_work.run(Length::Long, work).await
     }
 }
 
@@ -101,6 +122,24 @@ pub(crate) fn local(location: &Location) -> Result<PathBuf> {
 /// Nothing is there; below a regular file nothing can be.
 fn is_absent(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+fn look(path: &Path) -> Result<Option<Stat>> {
+    let cannot = |error| error::at("cannot look at the file", path, error);
+    let named = match std::fs::symlink_metadata(path) {
+        Ok(named) if named.is_symlink() => named,
+        Ok(named) => return Ok(Some(stat(&named))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(cannot(error)),
+    };
+    match std::fs::metadata(path) {
+        Ok(there) => Ok(Some(stat(&there))),
+        // A link that leads nowhere is something all the same: it has the name.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Ok(Some(Stat::new(StatKind::Other, named.len(), named.modified().ok(), None)))
+        }
+        Err(error) => Err(cannot(error)),
+    }
 }
 
 fn stat(metadata: &Metadata) -> Stat {

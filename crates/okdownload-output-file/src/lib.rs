@@ -5,7 +5,8 @@
 //!
 //! - A part is locked with [`File::try_lock`](std::fs::File::try_lock) on itself; there is no lock file. After the
 //!   lock is taken, the path must still name the locked file, so that two programs never write one part.
-//! - Every call does its work in one trip to a thread of the crate `blocking`; it needs no particular runtime.
+//! - Every call does its work in one trip to a thread of the crate `blocking`; it needs no particular runtime. Where
+//!   the runtime has nothing better to do, [`FileOutput::in_place`] saves some of those trips.
 //! - A write is one positional system call (gathered, where there are several pieces), without a copy.
 //! - A commit never replaces what it was not told to replace.
 //!
@@ -35,5 +36,6 @@ mod error;
 mod factory;
 mod stream;
 mod sys;
+mod work;
 
 pub use factory::FileOutput;

@@ -9,21 +9,24 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::SystemTime;
 
 use async_trait::async_trait;
-use blocking::unblock;
 use bytes::Bytes;
 use okdownload_output::{CommitOptions, Consumer, OutputStream};
 use okdownload_types::{FileIdentity, Location, Result};
 
 use crate::directories::NewDirectories;
 use crate::factory::local;
+use crate::work::{Length, ShortWork};
 use crate::{error, sys};
 
 /// How much [`scan`](OutputStream::scan) reads at a time: enough to make the calls cheap, and it stays in the cache.
 const SCAN_BUFFER: usize = 256 << 10;
 
-/// The stream: sends each call to a thread that may block.
+/// The stream: sends each call to a thread that may block, but for short work that may be done in place.
 #[derive(Debug)]
-pub(crate) struct FileStream(Arc<Part>);
+pub(crate) struct FileStream {
+    part: Arc<Part>,
+    short_work: Arc<ShortWork>,
+}
 
 /// What the calls work on.
 #[derive(Debug)]
@@ -45,30 +48,33 @@ pub(crate) struct Part {
 }
 
 impl FileStream {
-    pub(crate) fn new(part: Part) -> Self {
-        Self(Arc::new(part))
+    pub(crate) fn new(part: Part, short_work: Arc<ShortWork>) -> Self {
+        Self { part: Arc::new(part), short_work }
     }
 
-    /// Runs `work` on the open file, away from the caller's thread.
+    /// Runs `work` on the open file.
     async fn run<T: Send + 'static>(
         &self,
+        length: Length,
         work: impl FnOnce(&Part, &File) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let part = Arc::clone(&self.0);
-        unblock(move || {
+        let part = Arc::clone(&self.part);
+        let work = move || {
             let file = part.file.read().unwrap_or_else(PoisonError::into_inner);
             work(&part, file.as_ref().ok_or_else(|| error::closed(&part.path))?)
-        })
-        .await
+        };
+        self.short_work.run(length, work).await
     }
 
     /// Waits for what is under way, and runs `work`, which may close the file, with nothing beside it.
     async fn run_alone(
         &self,
+        length: Length,
         work: impl FnOnce(&Part, &mut Option<File>) -> Result<()> + Send + 'static,
     ) -> Result<()> {
-        let part = Arc::clone(&self.0);
-        unblock(move || work(&part, &mut part.file.write().unwrap_or_else(PoisonError::into_inner))).await
+        let part = Arc::clone(&self.part);
+        let work = move || work(&part, &mut part.file.write().unwrap_or_else(PoisonError::into_inner));
+        self.short_work.run(length, work).await
     }
 }
 
@@ -83,18 +89,19 @@ fn close(slot: &mut Option<File>) {
 #[async_trait]
 impl OutputStream for FileStream {
     fn identity(&self) -> Option<FileIdentity> {
-        self.0.identity
+        self.part.identity
     }
 
     fn initial_length(&self) -> u64 {
-        self.0.initial_length
+        self.part.initial_length
     }
 
     async fn write_at(&self, offset: u64, data: Vec<Bytes>) -> Result<()> {
         let end = data.iter().try_fold(offset, |end, piece| end.checked_add(piece.len() as u64));
         let end =
-            end.filter(|end| *end <= sys::LONGEST).ok_or_else(|| error::too_far(&self.0.path, offset))?;
-        self.run(move |part, file| {
+            end.filter(|end| *end <= sys::LONGEST).ok_or_else(|| error::too_far(&self.part.path, offset))?;
+        let length = Length::of(end - offset <= ShortWork::LONGEST_WRITE);
+        self.run(length, move |part, file| {
             part.check_length(file)?;
             sys::write_all_at(file, offset, &data).map_err(|source| {
                 error::at("cannot write the part", &part.path, source).with_context("offset", offset)
@@ -108,14 +115,14 @@ impl OutputStream for FileStream {
     }
 
     async fn read_at(&self, offset: u64, length: usize) -> Result<Bytes> {
-        self.run(move |part, file| {
+        self.run(Length::Long, move |part, file| {
             part.read(file, offset, length).map_err(|e| part.cannot("cannot read the part", e))
         })
         .await
     }
 
     async fn scan(&self, range: Range<u64>, consumer: Consumer) -> Result<()> {
-        self.run(move |part, file| {
+        self.run(Length::Long, move |part, file| {
             scan(file, range, consumer).map_err(|e| part.cannot("cannot read the part", e))
         })
         .await
@@ -123,27 +130,23 @@ impl OutputStream for FileStream {
 
     async fn preallocate(&self, length: u64) -> Result<()> {
         if length > sys::LONGEST {
-            return Err(error::too_far(&self.0.path, length));
+            return Err(error::too_far(&self.part.path, length));
         }
-        self.run(move |part, file| {
+        self.run(Length::Long, move |part, file| {
             sys::allocate(file, length).map_err(|e| part.cannot("cannot reserve the space for the file", e))
         })
         .await
     }
 
     async fn allocated(&self) -> Result<u64> {
-        self.run(|part, file| {
-            let metadata = file.metadata().map_err(|e| part.cannot("cannot look at the part", e))?;
-            Ok(sys::allocated(&metadata))
-        })
-        .await
+        self.run(Length::Short, |part, file| Ok(sys::allocated(&part.look(file)?))).await
     }
 
     async fn set_length(&self, length: u64) -> Result<()> {
         if length > sys::LONGEST {
-            return Err(error::too_far(&self.0.path, length));
+            return Err(error::too_far(&self.part.path, length));
         }
-        self.run(move |part, file| {
+        self.run(Length::Long, move |part, file| {
             part.length.fetch_min(length, Ordering::AcqRel);
             file.set_len(length).map_err(|e| part.cannot("cannot change the part's length", e))?;
             part.length.store(length, Ordering::Release);
@@ -154,7 +157,7 @@ impl OutputStream for FileStream {
     }
 
     async fn flush_and_sync(&self) -> Result<()> {
-        self.run(|part, file| {
+        self.run(Length::Long, |part, file| {
             file.sync_data().map_err(|e| part.cannot("cannot bring the part to the disk", e))?;
             // Bytes whose file has no name after a loss of power are lost as well.
             if !part.name_synced.load(Ordering::Acquire) {
@@ -171,8 +174,10 @@ impl OutputStream for FileStream {
         if to.file_name().is_none() {
             return Err(error::no_name(&to));
         }
+        // To replace a large file takes as long as to remove it.
+        let length = Length::of(!options.durable && !options.replace);
         // After an error the part stays open: it may be committed under another name.
-        self.run_alone(move |part, slot| {
+        self.run_alone(length, move |part, slot| {
             part.commit(slot.as_ref().ok_or_else(|| error::closed(&part.path))?, &to, &options)?;
             close(slot);
             part.look_at_time(&to);
@@ -182,11 +187,11 @@ impl OutputStream for FileStream {
     }
 
     fn modified(&self) -> Option<SystemTime> {
-        self.0.modified.get().copied()
+        self.part.modified.get().copied()
     }
 
     async fn abort(&self) -> Result<()> {
-        self.run_alone(|part, slot| {
+        self.run_alone(Length::Long, |part, slot| {
             let removed = slot.as_ref().map_or(Ok(()), |file| part.remove(file));
             close(slot);
             removed
@@ -195,7 +200,7 @@ impl OutputStream for FileStream {
     }
 
     async fn close(&self) -> Result<()> {
-        self.run_alone(|part, slot| {
+        self.run_alone(Length::Short, |part, slot| {
             let emptied = slot.as_ref().map_or(Ok(()), |file| part.empty_if_damaged(file));
             close(slot);
             emptied
@@ -237,11 +242,15 @@ impl Part {
         Ok(buffer.into())
     }
 
+    fn look(&self, file: &File) -> Result<Metadata> {
+        file.metadata().map_err(|e| self.cannot("cannot look at the part", e))
+    }
+
     /// Nobody else may have cut the file: the next write behind the cut would make it look whole.
     fn check_length(&self, file: &File) -> Result<()> {
         // Looked up first: other writes go on making the file longer.
         let expected = self.length.load(Ordering::Acquire);
-        let length = file.metadata().map_err(|e| self.cannot("cannot look at the part", e))?.len();
+        let length = self.look(file)?.len();
         if length >= expected && !self.damaged.load(Ordering::Acquire) {
             return Ok(());
         }
@@ -257,29 +266,28 @@ impl Part {
         file.set_len(0).map_err(|e| self.cannot("cannot change the part's length", e))
     }
 
-    /// What the part's path names, if that is still our file.
-    fn named(&self, file: &File) -> Result<Option<Metadata>> {
-        let look = || -> io::Result<_> {
-            let ours = file.metadata()?;
-            match std::fs::symlink_metadata(&self.path) {
-                Ok(named) => Ok(Some(named).filter(|named| sys::same_file(named, &ours))),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-                Err(error) => Err(error),
-            }
-        };
-        look().map_err(|e| self.cannot("cannot look at the part", e))
+    /// Whether the part's path still names our file.
+    fn is_named(&self, file: &File) -> Result<bool> {
+        let ours = self.look(file)?;
+        match std::fs::symlink_metadata(&self.path) {
+            Ok(named) => Ok(sys::same_file(&named, &ours)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(self.cannot("cannot look at the part", error)),
+        }
     }
 
     fn remove(&self, file: &File) -> Result<()> {
-        match self.named(file)? {
-            Some(_) => std::fs::remove_file(&self.path).map_err(|e| self.cannot("cannot remove the part", e)),
-            None => Ok(()),
+        if !self.is_named(file)? {
+            return Ok(());
         }
+        std::fs::remove_file(&self.path).map_err(|e| self.cannot("cannot remove the part", e))
     }
 
     fn commit(&self, file: &File, to: &Path, options: &CommitOptions) -> Result<()> {
         // Nobody may give our final name to a file that is not the one we wrote.
-        self.named(file)?.ok_or_else(|| error::replaced(&self.path))?;
+        if !self.is_named(file)? {
+            return Err(error::replaced(&self.path));
+        }
         self.check_length(file)?;
         if let Some(modified) = options.modified {
             self.set_modified(file, modified)?;
