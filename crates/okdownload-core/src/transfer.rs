@@ -205,18 +205,22 @@ impl<'a> Crew<'a> {
         }
         // Nobody takes what another one has only begun with.
         let &Idle { speed: idle_speed, answer_time } = self.idle.last()?;
+        // Who has only begun will be as fast as the others.
         let rests = self.workers.iter().filter_map(|worker| {
             let (position, end) = self.transfer.ledger.missing(worker.scope.block()?);
             let remaining = end?.checked_sub(position).filter(|rest| *rest > 0)?;
-            // Who has only begun will be as fast as the others.
-            let speed = worker.speed().or(idle_speed);
-            let time = u128::from(remaining) * 1_000_000 / speed.map_or(1, |speed| speed.get().into());
-            Some((time, remaining, speed, worker))
+            Some((remaining, worker.speed().or(idle_speed), worker))
         });
-        let (_, remaining, speed, worker) = rests.max_by_key(|(time, ..)| *time)?;
+        let rests: Vec<_> = rests.collect();
+        let longest = |(remaining, speed, _): &&(u64, Option<NonZeroU64>, _)| time(*remaining, *speed);
+        let &(remaining, speed, worker) = rests.iter().max_by_key(longest)?;
+        let all = rests.iter().map(|(remaining, ..)| *remaining).sum();
+        let speeds = rests.iter().map(|(_, speed, _)| *speed).chain(self.idle.iter().map(|idle| idle.speed));
         let mut strategy = self.run.strategy();
         let mut facts = SplitFacts::new(remaining, strategy.smallest_block().get());
         (facts.speed, facts.idle_speed) = (speed, idle_speed);
+        let speed_of_all = speeds.flatten().map(NonZeroU64::get).fold(0, u64::saturating_add);
+        facts.time_left = NonZeroU64::new(speed_of_all).map(|speed| time(all, Some(speed)));
         facts.answer_time = answer_time.max(worker.answer_time());
         let taken = strategy.split(&facts)?;
         self.transfer.ledger.split(worker.scope.block()?, taken.get())
@@ -269,4 +273,10 @@ impl<'a> Crew<'a> {
             self.release(worker.scope);
         }
     }
+}
+
+/// How long so many bytes take at this speed; for ever, nearly, where it is not known.
+fn time(bytes: u64, speed: Option<NonZeroU64>) -> Duration {
+    let micros = u128::from(bytes) * 1_000_000 / speed.map_or(1, |speed| speed.get().into());
+    Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))
 }

@@ -135,6 +135,8 @@ pub struct SplitFacts {
     pub speed: Option<NonZeroU64>,
     /// How fast the idle connection was, where that is known.
     pub idle_speed: Option<NonZeroU64>,
+    /// How long all that is missing will take all connections together, where that is known.
+    pub time_left: Option<Duration>,
     /// How long requests waited for their answers of late: the longer time of the two connections.
     pub answer_time: Duration,
 }
@@ -142,7 +144,14 @@ pub struct SplitFacts {
 impl SplitFacts {
     /// Facts of this rest; how fast anything is, is not known.
     pub const fn new(remaining: u64, smallest: u64) -> Self {
-        Self { remaining, smallest, speed: None, idle_speed: None, answer_time: Duration::ZERO }
+        Self {
+            remaining,
+            smallest,
+            speed: None,
+            idle_speed: None,
+            time_left: None,
+            answer_time: Duration::ZERO,
+        }
     }
 }
 
@@ -188,19 +197,23 @@ pub fn default_block_count(facts: &BlockFacts) -> NonZeroU32 {
     facts.wanted.or(NonZeroU32::new(table)).unwrap_or(NonZeroU32::MIN)
 }
 
-/// As much of the rest as lets both connections end at the same time, by how fast they were. Nothing where that would save
-/// less time than another request costs: at least the wait for its answer, and what the server sends beyond the split,
-/// which is lost, and the connection with it. Where speeds are not known: half of the rest, unless a half would be less
+/// As much of the rest as lets both connections end at the same time, by how fast they were; less if that is before all
+/// is there: the owner keeps what it can bring until then, and need not look for more. Nothing where that would save less
+/// time than another request costs: at least the wait for its answer, and what the server sends beyond the split, which
+/// is lost, and the connection with it. Where speeds are not known: half of the rest, unless a half would be less
 /// than half of the smallest block.
 pub fn default_split(facts: &SplitFacts) -> Option<NonZeroU64> {
-    /// What lies in buffers on the way takes about as long.
-    const LEAST_GAIN: Duration = Duration::from_millis(50);
+    /// What lies in buffers on the way takes about half as long. And where one link is all connections' limit, nothing is
+    /// gained at all: who is left alone takes what the idle one leaves.
+    const LEAST_GAIN: Duration = Duration::from_millis(100);
     let (Some(speed), Some(idle)) = (facts.speed, facts.idle_speed) else {
         return NonZeroU64::new(facts.remaining / 2).filter(|taken| taken.get() >= facts.smallest / 2);
     };
     let (remaining, speed, idle) =
         (u128::from(facts.remaining), u128::from(speed.get()), u128::from(idle.get()));
-    let taken = remaining * idle / (speed + idle);
+    let until_all_is_there =
+        speed.saturating_mul(facts.time_left.unwrap_or_default().as_micros()) / 1_000_000;
+    let taken = (remaining * idle / (speed + idle)).min(remaining.saturating_sub(until_all_is_there));
     // What the owner is relieved of, at its own speed.
     let gain = taken.saturating_mul(1_000_000) / speed;
     let least = u128::from(facts.smallest / 16).max(1);
@@ -282,13 +295,24 @@ mod tests {
             facts.answer_time = Duration::from_millis(millis);
             default_split(&facts).map(NonZeroU64::get)
         };
+        let split_of_many = |remaining, speed, idle, left| {
+            let mut facts = SplitFacts::new(remaining, MIB);
+            (facts.speed, facts.idle_speed) = (NonZeroU64::new(speed), NonZeroU64::new(idle));
+            facts.time_left = Some(Duration::from_millis(left));
+            default_split(&facts).map(NonZeroU64::get)
+        };
         assert_eq!(split(20 * MIB, 2 * MIB, 18 * MIB, 0), Some(18 * MIB));
         assert_eq!(split(20 * MIB, 18 * MIB, 2 * MIB, 0), Some(2 * MIB));
         assert_eq!(split(10 * MIB, MIB, 0, 0), Some(5 * MIB), "the speed is not known");
-        // 40 ms are not worth a request; nor 900 ms where an answer takes half a second.
-        assert_eq!(split(20 * MIB, 250 * MIB, 250 * MIB, 0), None);
+        // 80 ms are not worth a request; nor 900 ms where an answer takes half a second.
+        assert_eq!(split(20 * MIB, 125 * MIB, 125 * MIB, 0), None);
+        assert_eq!(split(26 * MIB, 125 * MIB, 125 * MIB, 0), Some(13 * MIB));
         assert_eq!(split(18 * MIB, 10 * MIB, 10 * MIB, 500), None);
         assert_eq!(split(22 * MIB, 10 * MIB, 10 * MIB, 500), Some(11 * MIB));
+        // In four seconds all will be there: until then the owner has something to do. Who is nearly done by then keeps all.
+        assert_eq!(split_of_many(20 * MIB, 2 * MIB, 18 * MIB, 4000), Some(12 * MIB));
+        assert_eq!(split_of_many(20 * MIB, 2 * MIB, 2 * MIB, 4000), Some(10 * MIB));
+        assert_eq!(split_of_many(20 * MIB, 2 * MIB, 18 * MIB, 9990), None);
         // The last bytes of a slow one, and what is not worth a block.
         assert_eq!(split(MIB / 8, 4096, 1 << 30, 0), Some(MIB / 16));
         assert_eq!(split(MIB / 8 - 1, 4096, 1 << 30, 0), None);

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use common::{MIB, Place, assert_content, tagged};
+use common::{Blocks, MIB, Place, assert_content, tagged};
 use futures_util::StreamExt;
 use okdownload::prelude::*;
 use okdownload::strategy::{
@@ -19,20 +19,6 @@ use okdownload::{Location, TaskRequest};
 use okdownload_testkit::server::{Body, Gate, Reply};
 
 const SIZE: u64 = 8 * MIB;
-
-/// So many blocks, which are never split.
-#[derive(Debug, Clone)]
-struct Blocks(u32);
-
-impl DownloadStrategy for Blocks {
-    fn block_count(&mut self, _facts: &BlockFacts) -> NonZeroU32 {
-        NonZeroU32::new(self.0).unwrap()
-    }
-
-    fn split(&mut self, _facts: &SplitFacts) -> Option<NonZeroU64> {
-        None
-    }
-}
 
 /// Runs it to its good end; gives the end and how many blocks were planned.
 async fn planned(request: TaskRequest) -> (TaskEnd, usize) {

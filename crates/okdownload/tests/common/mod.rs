@@ -4,6 +4,7 @@
 pub(crate) mod listening;
 pub(crate) mod resuming;
 
+use std::num::{NonZeroU32, NonZeroU64};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use okdownload::connection::ConnectionFactory;
 use okdownload::prelude::*;
 use okdownload::store::SqliteStore;
+use okdownload::strategy::{BlockFacts, DownloadStrategy, SplitFacts};
 use okdownload::{OkDownloadBuilder, Timeouts};
 use okdownload_testkit::server::{Body, Gate, Reply, Resource, Server};
 use tempfile::TempDir;
@@ -87,4 +89,18 @@ pub(crate) fn backends() -> Vec<Arc<dyn ConnectionFactory>> {
         #[cfg(feature = "isahc")]
         Arc::new(okdownload::connection::IsahcConnectionFactory::new().no_proxy().unwrap()),
     ]
+}
+
+/// So many blocks, which are never split.
+#[derive(Debug, Clone)]
+pub(crate) struct Blocks(pub(crate) u32);
+
+impl DownloadStrategy for Blocks {
+    fn block_count(&mut self, _facts: &BlockFacts) -> NonZeroU32 {
+        NonZeroU32::new(self.0).unwrap()
+    }
+
+    fn split(&mut self, _facts: &SplitFacts) -> Option<NonZeroU64> {
+        None
+    }
 }
