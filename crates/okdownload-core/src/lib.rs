@@ -5,6 +5,7 @@
 //!
 //! Where to read: [`OkDownload`] is what programs hold; `call.rs` tells one task's life from top to bottom; `order.rs`
 //! decides when bytes may be claimed.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod block;
 mod budget;

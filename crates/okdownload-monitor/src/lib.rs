@@ -39,3 +39,8 @@ pub use listener4_with_speed::{DownloadListener4WithSpeed, Listener4WithSpeed};
 pub use model::{BlockModel, TaskModel};
 pub use speed::{HumanBytes, Speed, SpeedCalculator};
 pub use unified::UnifiedListenerManager;
+
+/// Compiles the example in the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

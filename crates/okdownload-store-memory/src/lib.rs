@@ -156,3 +156,8 @@ impl DownloadStore for MemoryStore {
         Ok(())
     }
 }
+
+/// Compiles the example in the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

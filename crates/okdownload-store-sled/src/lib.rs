@@ -22,3 +22,8 @@ mod store;
 pub use config::SledStoreBuilder;
 pub use okdownload_store::OnWarning;
 pub use store::SledStore;
+
+/// Compiles the example in the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

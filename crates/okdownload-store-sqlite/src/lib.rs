@@ -20,3 +20,8 @@ mod write;
 pub use config::SqliteStoreBuilder;
 pub use okdownload_store::OnWarning;
 pub use store::SqliteStore;
+
+/// Compiles the example in the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -36,3 +36,8 @@ pub use process::{
     DefaultProcessFileStrategy, ProcessFileStrategy, default_numbered_name, default_part_name,
 };
 pub use response::{ResponseFacts, ResponseVerdict, judge_response};
+
+/// Compiles the example in the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,5 +1,6 @@
 //! Test suites for okdownload's seams, a scripted HTTP server, a simulated world, mutants, and programs run as their users
 //! run them.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod disk;
 pub mod mutants;
@@ -9,3 +10,8 @@ pub mod s3;
 pub mod server;
 pub mod sim;
 pub mod suite;
+
+/// Compiles the example in the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

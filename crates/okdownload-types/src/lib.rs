@@ -29,3 +29,8 @@ pub use range::{ByteRange, ContentRange};
 pub use secret::{is_secret, redacted, without_secrets};
 pub use task::{Credentials, DownloadTask, DownloadTaskBuilder, Durability, LowestSpeed, OnExists, Timeouts};
 pub use validator::{EntityTag, Validators, VersionMatch};
+
+/// Compiles the example in the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

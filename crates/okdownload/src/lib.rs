@@ -58,6 +58,7 @@
 //! sent. What it adds, the server sees, and no event tells; what it hands up is what is checked and retried. A layer
 //! must not change `Range`, nor what a range of the body is: the check holds it to what was asked for. Two layers are in
 //! `examples/layers`.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub use okdownload_core::*;
 pub use okdownload_types::*;
@@ -107,3 +108,8 @@ pub mod prelude {
     pub use okdownload_monitor::{DownloadListener, Event, Monitor, NoListener};
     pub use okdownload_types::{DownloadTask, EndCause, Error, ErrorKind, OnExists, Result, Target, TaskEnd};
 }
+
+/// Compiles the example in the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
