@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use cargo_metadata::{CargoOpt, DependencyKind, Metadata, MetadataCommand};
+use cargo_metadata::{CargoOpt, DependencyKind, Metadata, MetadataCommand, Package};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap().to_owned()
@@ -41,16 +41,33 @@ fn arrows(metadata: &Metadata) -> Arrows {
 
 /// The table of crates in the docs, read back.
 fn documented() -> Arrows {
-    let text = std::fs::read_to_string(root().join("docs/architecture.md")).unwrap();
-    let full =
-        |short: &str| if short == "okdownload" { short.to_owned() } else { format!("okdownload-{short}") };
+    let text = read("docs/architecture.md");
     let rows = text.lines().filter(|line| line.starts_with("| `okdownload"));
     let arrows = rows.map(|row| {
-        let cells: Vec<_> = row.trim_matches('|').split('|').map(str::trim).collect();
-        let names = |cell: &str| cell.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>();
+        let cells = cells(row);
         (names(cells[0]).remove(0), names(cells[2]).iter().map(|name| full(name)).collect())
     });
     arrows.collect()
+}
+
+fn read(path: &str) -> String {
+    let path = root().join(path);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The cells of a table's row.
+fn cells(row: &str) -> Vec<&str> {
+    row.trim_matches('|').split('|').map(str::trim).collect()
+}
+
+/// What stands between backticks.
+fn names(text: &str) -> Vec<String> {
+    text.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+/// A crate's name, from that in the tables.
+fn full(short: &str) -> String {
+    if short == "okdownload" { short.to_owned() } else { format!("okdownload-{short}") }
 }
 
 #[test]
@@ -245,8 +262,8 @@ fn every_folder_has_its_crates_name() {
 /// The code that the docs print, in their order: where it is from, whether that is the whole of it, and the code. Code
 /// that is from nowhere would never be compiled, so it is an error.
 fn printed() -> Vec<(String, bool, String)> {
-    let docs = ["README.md", "docs/writing-a-backend.md"];
-    let texts = docs.map(|path| std::fs::read_to_string(root().join(path)).unwrap());
+    let docs = ["README.md", "docs/style.md", "docs/writing-a-backend.md"];
+    let texts = docs.map(read);
     let mut printed = Vec::new();
     for text in texts {
         let mut before = "";
@@ -275,7 +292,6 @@ fn the_docs_print_real_files() {
             parts.push((path, code));
         }
     }
-    let read = |path: &str| std::fs::read_to_string(root().join(path)).unwrap();
     // With words between its pieces, where the file has an empty line.
     for (path, pieces) in &wholes {
         assert_eq!(pieces.join("\n"), read(path), "{path}");
@@ -284,4 +300,122 @@ fn the_docs_print_real_files() {
         assert!(read(path).contains(code), "this is not in {path}:\n{code}");
     }
     assert!(wholes.len() >= 6 && !parts.is_empty(), "{:?}", wholes.keys());
+}
+
+/// The crates that go to crates.io.
+fn published(metadata: &Metadata) -> Vec<&Package> {
+    let packages = metadata.workspace_packages().into_iter();
+    // `publish = false` is an empty list of registries.
+    packages.filter(|package| package.publish.as_ref().is_none_or(|to| !to.is_empty())).collect()
+}
+
+#[test]
+fn what_is_published_says_what_it_is() {
+    let metadata = metadata();
+    for package in published(&metadata) {
+        let name = &package.name;
+        assert!(package.description.is_some() && package.repository.is_some(), "{name}");
+        assert_eq!(package.license.as_deref(), Some("MIT OR Apache-2.0"), "{name}");
+        assert!(package.readme.as_ref().is_some_and(|path| path.as_str() == "README.md"), "{name}");
+        // What crates.io takes.
+        let (keywords, categories) = (&package.keywords, &package.categories);
+        assert!((1..=5).contains(&keywords.len()), "{name}: {keywords:?}");
+        assert!(keywords.iter().all(|keyword| keyword.len() <= 20), "{name}: {keywords:?}");
+        assert!((1..=5).contains(&categories.len()), "{name}: {categories:?}");
+        // Else docs.rs shows less than there is.
+        let all_features = package.metadata["docs"]["rs"]["all-features"].as_bool() == Some(true);
+        assert!(package.features.is_empty() || all_features, "{name}");
+    }
+}
+
+#[test]
+fn what_is_published_has_its_papers_beside_it() {
+    let metadata = metadata();
+    for package in published(&metadata) {
+        let name = &package.name;
+        let paper = |file: &str| read(&format!("crates/{name}/{file}"));
+        for licence in ["LICENSE-APACHE", "LICENSE-MIT"] {
+            assert_eq!(paper(licence), read(licence), "{name}");
+        }
+        let readme = paper("README.md");
+        let rust = package.rust_version.as_ref().unwrap();
+        assert!(readme.starts_with(&format!("# {name}\n")), "{name}");
+        assert!(
+            readme.contains(&format!("\nRust {}.{} or later. Licensed", rust.major, rust.minor)),
+            "{name}"
+        );
+        for feature in package.features.keys().filter(|feature| *feature != "default") {
+            let is_told = feature.starts_with('_') || readme.contains(&format!("`{feature}`"));
+            assert!(is_told, "{name}: its README says nothing of {feature}");
+        }
+        let version = format!("\n## [{}] - ", package.version);
+        assert!(paper("CHANGELOG.md").contains(&version), "{name}: what is new in {}?", package.version);
+    }
+}
+
+/// A dependency of tests that has a version is in the published manifest, so it has to be there before.
+#[test]
+fn what_is_published_is_in_no_circle() {
+    let metadata = metadata();
+    let published = published(&metadata);
+    for package in &published {
+        let tests = package.dependencies.iter().filter(|dependency| {
+            dependency.kind == DependencyKind::Development && dependency.req.to_string() != "*"
+        });
+        for other in tests.filter(|other| published.iter().any(|package| package.name == other.name)) {
+            let needed = tree(&metadata, &other.name);
+            assert!(!needed.contains(package.name.as_str()), "{} needs {}", other.name, package.name);
+        }
+    }
+}
+
+#[test]
+fn the_documented_order_of_publishing_follows_the_arrows() {
+    let metadata = metadata();
+    let all: BTreeSet<_> = published(&metadata).iter().map(|package| package.name.to_string()).collect();
+    let (arrows, mut there) = (arrows(&metadata), BTreeSet::new());
+    let text = read("docs/releasing.md");
+    for row in text.lines().filter(|line| line.starts_with("| ") && line.contains("| `okdownload")) {
+        let step = names(row);
+        for name in &step {
+            assert!(arrows[name].is_subset(&there), "{name} comes too early");
+        }
+        there.extend(step);
+    }
+    assert_eq!(there, all);
+}
+
+#[test]
+fn the_types_of_others_are_of_dependencies() {
+    let metadata = metadata();
+    let text = read("docs/architecture.md");
+    let (_, section) = text.split_once("## Others' types in our API").unwrap();
+    let rows = section.split("\n## ").next().unwrap().lines().filter(|line| line.starts_with("| `"));
+    let mut count = 0;
+    for row in rows {
+        let cells = cells(row);
+        let other = names(cells[0]).remove(0);
+        for name in names(cells[2]).iter().map(|name| full(name)) {
+            let package = metadata.packages.iter().find(|package| package.name == name).unwrap();
+            let is_there = package
+                .dependencies
+                .iter()
+                .any(|dependency| dependency.kind == DependencyKind::Normal && dependency.name == other);
+            assert!(is_there, "{name} does not depend on {other}");
+            count += 1;
+        }
+    }
+    assert!(count > 10, "{count}");
+}
+
+#[test]
+fn contributors_run_what_ci_runs() {
+    let (docs, script) = (read("docs/CONTRIBUTING.md"), read(".ci/run"));
+    let (_, rest) = docs.split_once("## Six commands\n\n```sh\n").unwrap();
+    let commands: Vec<_> = rest.lines().take_while(|line| *line != "```").collect();
+    assert_eq!(commands.len(), 6);
+    for command in commands {
+        assert!(script.lines().any(|line| line.trim() == command), "`.ci/run` does not run {command}");
+    }
+    assert!(read(".github/workflows/ci.yml").contains("- run: .ci/run\n"));
 }
