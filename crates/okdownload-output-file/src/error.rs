@@ -95,8 +95,15 @@ fn judge_code(source: &io::Error) -> Verdict {
     }
 }
 
-#[cfg(not(unix))]
-fn judge_code(_source: &io::Error) -> Verdict {
+/// For what the standard library has no stable kind.
+#[cfg(windows)]
+fn judge_code(source: &io::Error) -> Verdict {
+    if crate::sys::is_held(source) {
+        return Verdict::new(
+            ErrorKind::FileBusy,
+            "another program has this file open; wait until it is done, or end it, and start again",
+        );
+    }
     other()
 }
 

@@ -1,6 +1,6 @@
 //! The factory: opens parts, and answers questions about the places around them.
 
-use std::fs::{File, Metadata, TryLockError};
+use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -12,7 +12,9 @@ use okdownload_output::{
 use okdownload_types::{Location, Result};
 
 use crate::directories::{NewDirectories, parent};
+use crate::patience::patiently;
 use crate::stream::{FileStream, Part};
+use crate::sys::Seen;
 use crate::work::{Length, ShortWork};
 use crate::{error, sys};
 
@@ -91,8 +93,8 @@ impl OutputStreamFactory for FileOutput {
         let directories = Arc::clone(&self.shared.directories);
         let short_work = Arc::clone(&self.shared.short_work);
         let work = move || {
-            let Some((file, metadata)) = open_locked(&path, mode, &directories)? else { return Ok(None) };
-            let part = Part::new(path, file, &metadata, directories);
+            let Some((file, seen)) = open_locked(&path, mode, &directories)? else { return Ok(None) };
+            let part = Part::new(path, file, &seen, directories);
             Ok(Some(Arc::new(FileStream::new(part, short_work)) as Arc<dyn OutputStream>))
         };
         self.run(work).await
@@ -105,7 +107,7 @@ impl OutputStreamFactory for FileOutput {
 
     async fn remove(&self, location: &Location) -> Result<bool> {
         let path = local(location)?;
-        let work = move || match std::fs::remove_file(&path) {
+        let work = move || match patiently(|| std::fs::remove_file(&path)) {
             Ok(()) => Ok(true),
             Err(error) if is_absent(&error) => Ok(false),
             Err(error) => Err(error::at("cannot remove the file", &path, error)),
@@ -126,13 +128,13 @@ fn is_absent(error: &io::Error) -> bool {
 
 fn look(path: &Path) -> Result<Option<Stat>> {
     let cannot = |error| error::at("cannot look at the file", path, error);
-    let named = match std::fs::symlink_metadata(path) {
-        Ok(named) if named.is_symlink() => named,
+    let named = match Seen::at(path) {
+        Ok(named) if named.metadata.is_symlink() => named.metadata,
         Ok(named) => return Ok(Some(stat(&named))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(cannot(error)),
     };
-    match std::fs::metadata(path) {
+    match Seen::behind(path) {
         Ok(there) => Ok(Some(stat(&there))),
         // A link that leads nowhere is something all the same: it has the name.
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -142,7 +144,8 @@ fn look(path: &Path) -> Result<Option<Stat>> {
     }
 }
 
-fn stat(metadata: &Metadata) -> Stat {
+fn stat(seen: &Seen) -> Stat {
+    let metadata = &seen.metadata;
     let kind = if metadata.is_file() {
         StatKind::File
     } else if metadata.is_dir() {
@@ -150,7 +153,7 @@ fn stat(metadata: &Metadata) -> Stat {
     } else {
         StatKind::Other
     };
-    Stat::new(kind, metadata.len(), metadata.modified().ok(), sys::identity(metadata))
+    Stat::new(kind, metadata.len(), metadata.modified().ok(), Some(seen.identity()))
 }
 
 /// The space where the path is, or will be: around the nearest thing above it that is there.
@@ -158,7 +161,10 @@ fn free_space(path: &Path) -> Result<Option<FreeSpace>> {
     for above in path.ancestors() {
         let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
         match fs4::available_space(above) {
-            Ok(bytes) => return Ok(Some(FreeSpace::new(bytes, sys::volume(above)))),
+            Ok(bytes) => {
+                let volume = Seen::behind(above).ok().map(|seen| seen.volume());
+                return Ok(Some(FreeSpace::new(bytes, volume)));
+            }
             Err(error) if is_absent(&error) => {}
             Err(error) => return Err(error::at("cannot find out the free space", above, error)),
         }
@@ -171,26 +177,22 @@ fn free_space(path: &Path) -> Result<Option<FreeSpace>> {
 const TRIES: usize = 16;
 
 /// Opens and locks; what is locked is what the path names, and a regular file.
-fn open_locked(
-    path: &Path,
-    mode: OpenMode,
-    directories: &NewDirectories,
-) -> Result<Option<(File, Metadata)>> {
+fn open_locked(path: &Path, mode: OpenMode, directories: &NewDirectories) -> Result<Option<(File, Seen)>> {
     for _ in 0..TRIES {
         let Some(file) = open(path, mode, directories)? else { return Ok(None) };
-        let opened = file.metadata().map_err(|e| error::at("cannot look at the part", path, e))?;
-        if !opened.is_file() {
-            return Err(error::not_regular(path, sys::describe(&opened)));
+        let opened = Seen::of(&file).map_err(|e| error::at("cannot look at the part", path, e))?;
+        if !opened.metadata.is_file() {
+            return Err(error::not_regular(path, sys::describe(&opened.metadata)));
         }
-        match file.try_lock() {
+        match sys::try_lock(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(error::busy(path)),
             Err(TryLockError::Error(e)) => return Err(error::at("cannot lock the part", path, e)),
         }
         // Looked at again only now: whoever had the lock before may have written, renamed or removed the file. The
         // length counts from here.
-        match std::fs::symlink_metadata(path) {
-            Ok(named) if sys::same_file(&named, &opened) => return Ok(Some((file, named))),
+        match Seen::at(path) {
+            Ok(named) if named.is(&opened) => return Ok(Some((file, named))),
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(e) => return Err(error::at("cannot look at the part", path, e)),

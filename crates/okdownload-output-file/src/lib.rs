@@ -3,7 +3,7 @@
 //! Depend on this crate if you put an engine together from parts of `okdownload-core` yourself, or wrap
 //! [`FileOutput`] in a layer of your own. Programs that only download depend on `okdownload`, whose default this is.
 //!
-//! - A part is locked with [`File::try_lock`](std::fs::File::try_lock) on itself; there is no lock file. After the
+//! - A part is locked itself, with [`File::try_lock`](std::fs::File::try_lock) on Unix; there is no lock file. After the
 //!   lock is taken, the path must still name the locked file, so that two programs never write one part.
 //! - Every call does its work in one trip to a thread of the crate `blocking`; it needs no particular runtime. Where
 //!   the runtime has nothing better to do, [`FileOutput::in_place`] saves some of those trips.
@@ -34,8 +34,13 @@ mod barrier;
 mod directories;
 mod error;
 mod factory;
+mod patience;
 mod stream;
 mod sys;
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
 mod work;
 
 pub use factory::FileOutput;

@@ -1,6 +1,6 @@
 //! An open part.
 
-use std::fs::{File, Metadata};
+use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -15,6 +15,8 @@ use okdownload_types::{FileIdentity, Location, Result};
 
 use crate::directories::NewDirectories;
 use crate::factory::local;
+use crate::patience::patiently;
+use crate::sys::Seen;
 use crate::work::{Length, ShortWork};
 use crate::{error, sys};
 
@@ -34,7 +36,7 @@ pub(crate) struct Part {
     path: PathBuf,
     /// Read while it is used, written to close it: so closing waits for what is under way.
     file: RwLock<Option<File>>,
-    identity: Option<FileIdentity>,
+    identity: FileIdentity,
     initial_length: u64,
     /// The length that it must have at least, by what we did to it.
     length: AtomicU64,
@@ -81,15 +83,14 @@ impl FileStream {
 /// Closes the file, if it is open.
 fn close(slot: &mut Option<File>) {
     if let Some(file) = slot.take() {
-        // Unlocked by hand: a child that another thread has just forked may hold a copy of the file a moment longer.
-        let _ = file.unlock();
+        sys::unlock(&file);
     }
 }
 
 #[async_trait]
 impl OutputStream for FileStream {
     fn identity(&self) -> Option<FileIdentity> {
-        self.part.identity
+        Some(self.part.identity)
     }
 
     fn initial_length(&self) -> u64 {
@@ -103,6 +104,7 @@ impl OutputStream for FileStream {
         let length = Length::of(end - offset <= ShortWork::LONGEST_WRITE);
         self.run(length, move |part, file| {
             part.check_length(file)?;
+            part.leave_hole(file, offset);
             sys::write_all_at(file, offset, &data).map_err(|source| {
                 error::at("cannot write the part", &part.path, source).with_context("offset", offset)
             })?;
@@ -139,7 +141,10 @@ impl OutputStream for FileStream {
     }
 
     async fn allocated(&self) -> Result<u64> {
-        self.run(Length::Short, |part, file| Ok(sys::allocated(&part.look(file)?))).await
+        self.run(Length::Short, |part, file| {
+            fs4::FileExt::allocated_size(file).map_err(|e| part.cannot("cannot look at the part", e))
+        })
+        .await
     }
 
     async fn set_length(&self, length: u64) -> Result<()> {
@@ -147,6 +152,7 @@ impl OutputStream for FileStream {
             return Err(error::too_far(&self.part.path, length));
         }
         self.run(Length::Long, move |part, file| {
+            part.leave_hole(file, length);
             part.length.fetch_min(length, Ordering::AcqRel);
             file.set_len(length).map_err(|e| part.cannot("cannot change the part's length", e))?;
             part.length.store(length, Ordering::Release);
@@ -174,8 +180,8 @@ impl OutputStream for FileStream {
         if to.file_name().is_none() {
             return Err(error::no_name(&to));
         }
-        // To replace a large file takes as long as to remove it.
-        let length = Length::of(!options.durable && !options.replace);
+        // To replace a large file takes as long as to remove it; and on Windows the file may be held for a while.
+        let length = Length::of(!options.durable && !options.replace && !cfg!(windows));
         // After an error the part stays open: it may be committed under another name.
         self.run_alone(length, move |part, slot| {
             part.commit(slot.as_ref().ok_or_else(|| error::closed(&part.path))?, &to, &options)?;
@@ -210,18 +216,13 @@ impl OutputStream for FileStream {
 }
 
 impl Part {
-    pub(crate) fn new(
-        path: PathBuf,
-        file: File,
-        metadata: &Metadata,
-        directories: Arc<NewDirectories>,
-    ) -> Self {
+    pub(crate) fn new(path: PathBuf, file: File, seen: &Seen, directories: Arc<NewDirectories>) -> Self {
         Self {
             path,
             file: RwLock::new(Some(file)),
-            identity: sys::identity(metadata),
-            initial_length: metadata.len(),
-            length: AtomicU64::new(metadata.len()),
+            identity: seen.identity(),
+            initial_length: seen.metadata.len(),
+            length: AtomicU64::new(seen.metadata.len()),
             damaged: AtomicBool::new(false),
             modified: OnceLock::new(),
             name_synced: AtomicBool::new(false),
@@ -242,20 +243,23 @@ impl Part {
         Ok(buffer.into())
     }
 
-    fn look(&self, file: &File) -> Result<Metadata> {
-        file.metadata().map_err(|e| self.cannot("cannot look at the part", e))
-    }
-
     /// Nobody else may have cut the file: the next write behind the cut would make it look whole.
     fn check_length(&self, file: &File) -> Result<()> {
         // Looked up first: other writes go on making the file longer.
         let expected = self.length.load(Ordering::Acquire);
-        let length = self.look(file)?.len();
+        let length = file.metadata().map_err(|e| self.cannot("cannot look at the part", e))?.len();
         if length >= expected && !self.damaged.load(Ordering::Acquire) {
             return Ok(());
         }
         self.damaged.store(true, Ordering::Release);
         Err(error::shortened(&self.path, length, expected))
+    }
+
+    /// Called before the file gets longer at `end`: what lies between is a hole, not zeros that are written.
+    fn leave_hole(&self, file: &File, end: u64) {
+        if end > self.length.load(Ordering::Acquire) {
+            sys::allow_holes(file);
+        }
     }
 
     /// How far it was cut before writes that were under way made it longer again, nobody knows.
@@ -268,19 +272,22 @@ impl Part {
 
     /// Whether the part's path still names our file.
     fn is_named(&self, file: &File) -> Result<bool> {
-        let ours = self.look(file)?;
-        match std::fs::symlink_metadata(&self.path) {
-            Ok(named) => Ok(sys::same_file(&named, &ours)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(self.cannot("cannot look at the part", error)),
-        }
+        let look = || -> io::Result<_> {
+            let ours = Seen::of(file)?;
+            match Seen::at(&self.path) {
+                Ok(named) => Ok(named.is(&ours)),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+                Err(error) => Err(error),
+            }
+        };
+        look().map_err(|e| self.cannot("cannot look at the part", e))
     }
 
     fn remove(&self, file: &File) -> Result<()> {
         if !self.is_named(file)? {
             return Ok(());
         }
-        std::fs::remove_file(&self.path).map_err(|e| self.cannot("cannot remove the part", e))
+        patiently(|| std::fs::remove_file(&self.path)).map_err(|e| self.cannot("cannot remove the part", e))
     }
 
     fn commit(&self, file: &File, to: &Path, options: &CommitOptions) -> Result<()> {
@@ -326,7 +333,7 @@ impl Part {
                 Ok(there) if !there.is_file() && !there.is_symlink() => {
                     return Err(error::taken(to, sys::describe(&there)));
                 }
-                _ => std::fs::rename(&self.path, to),
+                _ => patiently(|| std::fs::rename(&self.path, to)),
             }
         } else {
             sys::rename_new(&self.path, to)

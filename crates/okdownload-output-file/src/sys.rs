@@ -8,6 +8,17 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use okdownload_types::FileIdentity;
 
+use crate::patience::patiently;
+#[cfg(unix)]
+use crate::unix as os;
+#[cfg(windows)]
+use crate::windows as os;
+
+// `allow_holes` is called before a file gets longer by more than is written; `sync_directory` puts a directory's names
+// on disk, and fails with `Unsupported` where that can't be done.
+pub(crate) use os::{allow_holes, is_held, sync_directory, try_lock, unlock};
+use os::{read_some_at, write_piece};
+
 /// The last position, plus one, that files can have.
 pub(crate) const LONGEST: u64 = i64::MAX as u64;
 
@@ -16,20 +27,7 @@ pub(crate) const LONGEST: u64 = i64::MAX as u64;
 pub(crate) fn open(path: &Path, create: bool) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(create).truncate(false);
-    #[cfg(unix)]
-    {
-        use rustix::fs::OFlags;
-        use std::os::unix::fs::OpenOptionsExt;
-        // The standard library adds O_CLOEXEC. On a regular file O_NONBLOCK means nothing.
-        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
-        options.custom_flags(flags.bits().cast_signed());
-    }
-    #[cfg(windows)]
-    {
-        use std::os::windows::fs::OpenOptionsExt;
-        const FILE_FLAG_OPEN_REPARSE_POINT: u32 = 0x0020_0000;
-        options.custom_flags(FILE_FLAG_OPEN_REPARSE_POINT);
-    }
+    os::take_no_links(&mut options);
     options.open(path)
 }
 
@@ -43,73 +41,49 @@ pub(crate) fn describe(metadata: &Metadata) -> &'static str {
     } else if kind.is_symlink() {
         return "a symbolic link";
     }
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::FileTypeExt;
-        if kind.is_fifo() {
-            return "a named pipe";
-        } else if kind.is_socket() {
-            return "a socket";
-        } else if kind.is_block_device() || kind.is_char_device() {
-            return "a device";
-        }
+    os::describe(kind).unwrap_or("something unknown")
+}
+
+/// What was looked at, and which file that is.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    pub(crate) metadata: Metadata,
+    /// The file's volume, and its number there.
+    pub(crate) place: (u64, u64),
+}
+
+impl Seen {
+    /// An open file.
+    pub(crate) fn of(file: &File) -> io::Result<Self> {
+        os::seen(file)
     }
-    "something unknown"
+
+    /// What is at this path; of a link, the link.
+    pub(crate) fn at(path: &Path) -> io::Result<Self> {
+        os::seen_at(path)
+    }
+
+    /// What this path leads to.
+    pub(crate) fn behind(path: &Path) -> io::Result<Self> {
+        os::seen_behind(path)
+    }
+
+    /// Whether both are one file.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        self.place == other.place
+    }
+
+    /// The file's number, and its time of birth.
+    pub(crate) fn identity(&self) -> FileIdentity {
+        FileIdentity::new(self.place.1, self.metadata.created().ok().and_then(nanoseconds))
+    }
+
+    /// The number of the volume that it is on.
+    pub(crate) fn volume(&self) -> u64 {
+        self.place.0
+    }
 }
 
-/// Whether both are of one file.
-#[cfg(unix)]
-pub(crate) fn same_file(a: &Metadata, b: &Metadata) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    (a.dev(), a.ino()) == (b.dev(), b.ino())
-}
-
-/// The standard library has no stable way to the file's number here; the time of creation must do.
-#[cfg(not(unix))]
-pub(crate) fn same_file(a: &Metadata, b: &Metadata) -> bool {
-    a.created().ok() == b.created().ok()
-}
-
-/// Inode and time of birth.
-#[cfg(unix)]
-#[expect(clippy::unnecessary_wraps, reason = "other systems have none")]
-pub(crate) fn identity(metadata: &Metadata) -> Option<FileIdentity> {
-    use std::os::unix::fs::MetadataExt;
-    Some(FileIdentity::new(metadata.ino(), metadata.created().ok().and_then(nanoseconds)))
-}
-
-#[cfg(not(unix))]
-pub(crate) fn identity(_metadata: &Metadata) -> Option<FileIdentity> {
-    None
-}
-
-/// The number of the file system that the path is on.
-#[cfg(unix)]
-pub(crate) fn volume(path: &Path) -> Option<u64> {
-    use std::os::unix::fs::MetadataExt;
-    std::fs::metadata(path).ok().map(|metadata| metadata.dev())
-}
-
-/// The standard library has no stable way to it here.
-#[cfg(not(unix))]
-pub(crate) fn volume(_path: &Path) -> Option<u64> {
-    None
-}
-
-/// How many bytes of the disk the file takes up, those that were reserved for it included.
-#[cfg(unix)]
-pub(crate) fn allocated(metadata: &Metadata) -> u64 {
-    use std::os::unix::fs::MetadataExt;
-    // POSIX counts in units of 512 bytes, whatever the file system's blocks are.
-    metadata.blocks().saturating_mul(512)
-}
-
-#[cfg(not(unix))]
-pub(crate) fn allocated(metadata: &Metadata) -> u64 {
-    metadata.len()
-}
-
-#[cfg_attr(not(unix), expect(dead_code, reason = "no identity here"))]
 fn nanoseconds(time: SystemTime) -> Option<i64> {
     match time.duration_since(UNIX_EPOCH) {
         Ok(after) => i64::try_from(after.as_nanos()).ok(),
@@ -117,7 +91,7 @@ fn nanoseconds(time: SystemTime) -> Option<i64> {
     }
 }
 
-/// The kernel's random name for its current run.
+/// The kernel's random name for its current run, which only Linux tells in a file.
 pub(crate) fn boot_id() -> Option<String> {
     let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     Some(id.trim().to_owned()).filter(|id| !id.is_empty())
@@ -130,28 +104,6 @@ pub(crate) fn write_all_at(file: &File, offset: u64, pieces: &[Bytes]) -> io::Re
         [piece] => write_piece(file, offset, piece),
         pieces => write_gathered(file, offset, pieces),
     }
-}
-
-#[cfg(unix)]
-fn write_piece(file: &File, offset: u64, piece: &[u8]) -> io::Result<()> {
-    std::os::unix::fs::FileExt::write_all_at(file, piece, offset)
-}
-
-#[cfg(windows)]
-fn write_piece(file: &File, mut offset: u64, mut piece: &[u8]) -> io::Result<()> {
-    use std::os::windows::fs::FileExt;
-    while !piece.is_empty() {
-        match file.seek_write(piece, offset) {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(written) => {
-                piece = &piece[written..];
-                offset += written as u64;
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(())
 }
 
 /// The systems on which rustix has `pwritev` and we know it.
@@ -197,16 +149,6 @@ pub(crate) fn read_full_at(file: &File, offset: u64, buffer: &mut [u8]) -> io::R
     Ok(filled)
 }
 
-#[cfg(unix)]
-fn read_some_at(file: &File, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-    std::os::unix::fs::FileExt::read_at(file, buffer, offset)
-}
-
-#[cfg(windows)]
-fn read_some_at(file: &File, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-    std::os::windows::fs::FileExt::seek_read(file, buffer, offset)
-}
-
 /// Reserves blocks without changing the length. Does nothing where that would have to be emulated by writing zeros,
 /// which costs the time of a second download, or would change the length.
 #[cfg(any(target_os = "linux", target_os = "android"))]
@@ -245,30 +187,17 @@ pub(crate) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
 /// A hard link never replaces anything either. Where there are none (exFAT, some FUSE file systems), look and rename
 /// is what is left; between the two somebody else may take the name.
 fn rename_by_link(from: &Path, to: &Path) -> io::Result<()> {
-    match std::fs::hard_link(from, to) {
-        Ok(()) => std::fs::remove_file(from),
+    match patiently(|| std::fs::hard_link(from, to)) {
+        Ok(()) => patiently(|| std::fs::remove_file(from)),
         Err(error) if matches!(error.kind(), io::ErrorKind::AlreadyExists | io::ErrorKind::NotFound) => {
             Err(error)
         }
         Err(_) => match std::fs::symlink_metadata(to) {
             Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => std::fs::rename(from, to),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => patiently(|| std::fs::rename(from, to)),
             Err(error) => Err(error),
         },
     }
-}
-
-/// Puts a directory's entries on disk. `Unsupported` if this directory can't be synced.
-#[cfg(unix)]
-pub(crate) fn sync_directory(directory: &Path) -> io::Result<()> {
-    File::open(directory)?.sync_all()
-}
-
-/// Windows has no such call; its file systems keep the order of changes to names.
-#[cfg(not(unix))]
-#[expect(clippy::unnecessary_wraps, reason = "elsewhere it can fail")]
-pub(crate) fn sync_directory(_directory: &Path) -> io::Result<()> {
-    Ok(())
 }
 
 #[cfg(test)]

@@ -143,7 +143,7 @@ pub trait OutputStreamFactory: Debug + Send + Sync + 'static {
     /// What this output can do at this place.
     fn capability(&self, location: &Location) -> OutputCapability;
 
-    /// A value that stays the same as long as what was written, and not synced, is still there: on Unix the boot id.
+    /// A value that stays the same as long as what was written, and not synced, is still there: the id of this boot.
     /// `None` if that can't be known; then only what was synced counts after a restart of the process.
     async fn boot_id(&self) -> Option<String>;
 

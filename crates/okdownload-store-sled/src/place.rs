@@ -97,16 +97,20 @@ pub(crate) fn prepare(path: &Path) -> Result<()> {
 pub(crate) fn sync(path: &Path) -> io::Result<()> {
     let blobs = path.join(BLOBS);
     for blob in fs::read_dir(&blobs)? {
-        match File::open(blob?.path()) {
+        match sync_file(&blob?.path()) {
             // sled deletes them in the background.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            file => file?.sync_all()?,
+            done => done?,
         }
     }
     sync_directory(&blobs)?;
     sync_directory(path)?;
-    // Windows wants the right to write.
-    File::options().write(true).open(path.join(LOG))?.sync_all()
+    sync_file(&path.join(LOG))
+}
+
+/// Windows wants the right to write for it.
+fn sync_file(path: &Path) -> io::Result<()> {
+    File::options().write(true).open(path)?.sync_all()
 }
 
 /// Whether a store has the database open.

@@ -38,14 +38,25 @@ pub fn make_directory(directory: &Path) -> io::Result<()> {
     }
     let parent = directory.parent().unwrap_or(Path::new("/"));
     make_directory(parent)?;
-    let mut builder = DirBuilder::new();
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    match builder.create(directory) {
+    match private_directory().create(directory) {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && directory.is_dir() => {}
         result => result?,
     }
     if cfg!(unix) { File::open(parent)?.sync_all() } else { Ok(()) }
+}
+
+#[cfg(unix)]
+fn private_directory() -> DirBuilder {
+    use std::os::unix::fs::DirBuilderExt;
+    let mut builder = DirBuilder::new();
+    builder.mode(0o700);
+    builder
+}
+
+/// Windows gives it the rights of the directory above, which is below the user's own.
+#[cfg(not(unix))]
+fn private_directory() -> DirBuilder {
+    DirBuilder::new()
 }
 
 /// Keeps others from having a lock on the place of this database until the lock is dropped: other processes, and other

@@ -72,7 +72,8 @@ impl ResourceVersion {
     }
 }
 
-/// What tells a file from another one that later has the same name: on Unix the inode and its time of birth.
+/// What tells a file from another one that later has the same name: its inode (on Windows, its index on the volume) and
+/// its time of birth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct FileIdentity {

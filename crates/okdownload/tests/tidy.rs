@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use cargo_metadata::{CargoOpt, DependencyKind, Metadata, MetadataCommand, Package};
 
@@ -10,10 +11,14 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap().to_owned()
 }
 
-fn metadata() -> Metadata {
-    let mut command = MetadataCommand::new();
-    command.current_dir(root()).features(CargoOpt::AllFeatures).other_options(vec!["--locked".into()]);
-    command.exec().unwrap()
+/// Asked for once: Cargo takes a second, and lets nobody else ask meanwhile.
+fn metadata() -> &'static Metadata {
+    static METADATA: LazyLock<Metadata> = LazyLock::new(|| {
+        let mut command = MetadataCommand::new();
+        command.current_dir(root()).features(CargoOpt::AllFeatures).other_options(vec!["--locked".into()]);
+        command.exec().unwrap()
+    });
+    &METADATA
 }
 
 const SEAMS: [&str; 5] = [
@@ -72,12 +77,12 @@ fn full(short: &str) -> String {
 
 #[test]
 fn the_documented_arrows_are_the_real_ones() {
-    assert_eq!(documented(), arrows(&metadata()));
+    assert_eq!(documented(), arrows(metadata()));
 }
 
 #[test]
 fn arrows_lead_only_where_they_may() {
-    for (name, ours) in arrows(&metadata()) {
+    for (name, ours) in arrows(metadata()) {
         let seam = SEAMS.iter().find(|seam| name.starts_with(&format!("{seam}-")));
         let allowed: Option<Vec<&str>> = match (name.as_str(), seam) {
             ("okdownload-types", _) => Some(vec![]),
@@ -117,7 +122,7 @@ fn tree(metadata: &Metadata, name: &str) -> BTreeSet<String> {
 fn seams_bring_neither_a_runtime_nor_a_backend() {
     let metadata = metadata();
     for seam in SEAMS {
-        let tree = tree(&metadata, seam);
+        let tree = tree(metadata, seam);
         for heavy in ["tokio", "reqwest", "hyper", "rusqlite", "rustls", "async-std", "smol"] {
             assert!(!tree.contains(heavy), "{seam} brings {heavy}");
         }
@@ -221,6 +226,15 @@ fn only_the_singletons_module_is_global() {
 }
 
 #[test]
+fn only_windows_needs_what_the_compiler_cannot_check() {
+    let unsafe_lines = |path: &Path| code(path).iter().filter(|(_, line)| line.contains("unsafe {")).count();
+    let sources = sources(&root().join("crates"));
+    let files = sources.iter().filter(|path| !is_test(path) && unsafe_lines(path) > 0);
+    let counts: Vec<_> = files.map(|path| (path.strip_prefix(root()).unwrap(), unsafe_lines(path))).collect();
+    assert_eq!(counts, [(Path::new("crates/okdownload-output-file/src/windows.rs"), 2)]);
+}
+
+#[test]
 fn files_have_one_job() {
     const MOST: usize = 600;
     for path in sources(&root().join("crates")) {
@@ -312,7 +326,7 @@ fn published(metadata: &Metadata) -> Vec<&Package> {
 #[test]
 fn what_is_published_says_what_it_is() {
     let metadata = metadata();
-    for package in published(&metadata) {
+    for package in published(metadata) {
         let name = &package.name;
         assert!(package.description.is_some() && package.repository.is_some(), "{name}");
         assert_eq!(package.license.as_deref(), Some("MIT OR Apache-2.0"), "{name}");
@@ -331,7 +345,7 @@ fn what_is_published_says_what_it_is() {
 #[test]
 fn what_is_published_has_its_papers_beside_it() {
     let metadata = metadata();
-    for package in published(&metadata) {
+    for package in published(metadata) {
         let name = &package.name;
         let paper = |file: &str| read(&format!("crates/{name}/{file}"));
         for licence in ["LICENSE-APACHE", "LICENSE-MIT"] {
@@ -357,13 +371,13 @@ fn what_is_published_has_its_papers_beside_it() {
 #[test]
 fn what_is_published_is_in_no_circle() {
     let metadata = metadata();
-    let published = published(&metadata);
+    let published = published(metadata);
     for package in &published {
         let tests = package.dependencies.iter().filter(|dependency| {
             dependency.kind == DependencyKind::Development && dependency.req.to_string() != "*"
         });
         for other in tests.filter(|other| published.iter().any(|package| package.name == other.name)) {
-            let needed = tree(&metadata, &other.name);
+            let needed = tree(metadata, &other.name);
             assert!(!needed.contains(package.name.as_str()), "{} needs {}", other.name, package.name);
         }
     }
@@ -372,8 +386,8 @@ fn what_is_published_is_in_no_circle() {
 #[test]
 fn the_documented_order_of_publishing_follows_the_arrows() {
     let metadata = metadata();
-    let all: BTreeSet<_> = published(&metadata).iter().map(|package| package.name.to_string()).collect();
-    let (arrows, mut there) = (arrows(&metadata), BTreeSet::new());
+    let all: BTreeSet<_> = published(metadata).iter().map(|package| package.name.to_string()).collect();
+    let (arrows, mut there) = (arrows(metadata), BTreeSet::new());
     let text = read("docs/releasing.md");
     for row in text.lines().filter(|line| line.starts_with("| ") && line.contains("| `okdownload")) {
         let step = names(row);
