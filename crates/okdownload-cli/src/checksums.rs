@@ -114,7 +114,8 @@ fn plain(text: &str) -> Option<(&str, Digest)> {
     let (digits, name) = text.split_once(' ')?;
     let value = hex::decode(digits).ok()?;
     // Eight digits are some CRC-32, but hardly the one that is known here.
-    let known = DigestAlgorithm::ALL.into_iter().filter(|algorithm| *algorithm != DigestAlgorithm::Crc32c);
+    let known =
+        DigestAlgorithm::ALL.iter().copied().filter(|algorithm| *algorithm != DigestAlgorithm::Crc32c);
     let algorithm = known.into_iter().find(|algorithm| algorithm.length() == value.len())?;
     Some((name.strip_prefix([' ', '*']).unwrap_or(name), Digest::new(algorithm, value).ok()?))
 }

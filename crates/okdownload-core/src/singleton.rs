@@ -102,8 +102,9 @@ impl OkDownload {
     }
 }
 
-/// Lets tasks enqueue themselves in the singleton, as in OkDownload for Java.
-pub trait DownloadTaskExt {
+/// Lets tasks enqueue themselves in the singleton, as in OkDownload for Java. Nobody else can implement it, so it may
+/// grow.
+pub trait DownloadTaskExt: sealed::Sealed {
     /// Lets the task wait for its turn in the singleton.
     ///
     /// # Errors
@@ -115,6 +116,11 @@ pub trait DownloadTaskExt {
     /// # Errors
     /// See [`OkDownload::with`].
     fn cancel(&self) -> Result<bool>;
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for okdownload_types::DownloadTask {}
 }
 
 impl DownloadTaskExt for DownloadTask {

@@ -111,7 +111,7 @@ pub fn no_breakpoint(id: TaskId) -> Error {
         .with_advice("put the breakpoint whole")
 }
 
-/// What a store has about a task before it runs.
+/// What a store has about a task before it runs. Closed like [`Change`]: a store that answers has to answer all of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Recalled {
     /// Its breakpoint.

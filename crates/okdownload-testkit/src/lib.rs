@@ -1,5 +1,8 @@
 //! Test suites for okdownload's seams, a scripted HTTP server, a simulated world, mutants, and programs run as their users
 //! run them.
+//!
+//! For others there are [`suite`], [`server`] and `s3`; their breaking changes make a breaking version. [`disk`],
+//! [`mutants`], [`program`] and [`sim`] serve okdownload's own tests and change with them, in any version.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod disk;

@@ -23,7 +23,7 @@ pub enum DigestAlgorithm {
 
 impl DigestAlgorithm {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Crc32c, Self::Md5, Self::Sha1, Self::Sha256, Self::Sha512];
+    pub const ALL: &[Self] = &[Self::Crc32c, Self::Md5, Self::Sha1, Self::Sha256, Self::Sha512];
 
     /// The registered name.
     pub const fn name(self) -> &'static str {
@@ -54,8 +54,8 @@ impl FromStr for DigestAlgorithm {
 
     fn from_str(text: &str) -> Result<Self> {
         let plain = |name: &str| name.replace('-', "").to_ascii_lowercase();
-        Self::ALL.into_iter().find(|algorithm| plain(algorithm.name()) == plain(text)).ok_or_else(|| {
-            let names: Vec<_> = Self::ALL.map(Self::name).into();
+        Self::ALL.iter().copied().find(|algorithm| plain(algorithm.name()) == plain(text)).ok_or_else(|| {
+            let names: Vec<_> = Self::ALL.iter().map(|algorithm| algorithm.name()).collect();
             Error::misuse("unknown digest algorithm", format!("use one of {}", names.join(", ")))
                 .with_context("algorithm", text)
         })

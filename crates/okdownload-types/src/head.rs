@@ -139,7 +139,7 @@ impl ResponseHead {
             Digest::new(algorithm, item.bare_item.as_byte_sequence()?).ok()
         };
         // From the strongest to the weakest.
-        DigestAlgorithm::ALL.into_iter().rev().find_map(find)
+        DigestAlgorithm::ALL.iter().copied().rev().find_map(find)
     }
 
     /// `Retry-After` in either of its forms (RFC 9110 §10.2.3). A date counts from the response's own `Date`, so it

@@ -15,6 +15,7 @@ const MAX_KEPT_BODY: usize = 1024 * 1024;
 
 /// A request, as the server got it.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Request {
     /// The method.
     pub method: Method,
