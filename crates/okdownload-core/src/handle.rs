@@ -119,8 +119,8 @@ impl TaskHandle {
         self.entry.hub().subscribe()
     }
 
-    /// How far the task is: changes as bytes are recorded. A task that was complete before it began shows nothing here;
-    /// its end has the length.
+    /// How far the task is: changes as bytes are recorded, and ends with the task: `changed` fails from then on, and the
+    /// last value stays. A task that was complete before it began shows nothing here; its end has the length.
     pub fn progress(&self) -> watch::Receiver<Progress> {
         self.entry.hub().progress()
     }

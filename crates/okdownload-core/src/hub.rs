@@ -21,7 +21,9 @@ use crate::sync::lock;
 #[derive(Debug)]
 pub(crate) struct Hub {
     telling: Mutex<Telling>,
-    progress: watch::Sender<Progress>,
+    /// Nobody's from the end on, so that those who watch hear of it.
+    progress: Mutex<Option<Arc<watch::Sender<Progress>>>>,
+    shown: watch::Receiver<Progress>,
     /// Wakes who waits for the end; what it is stands in `telling`.
     over: SetOnce<Arc<TaskEnd>>,
     /// Whether no run fetches, so that no tick that comes late shows a speed.
@@ -70,9 +72,11 @@ fn has_passed(interval: Duration, since: Option<Instant>, now: Instant) -> bool 
 
 impl Hub {
     pub(crate) fn new(interval: Duration) -> Self {
+        let (progress, shown) = watch::channel(Progress::default());
         Self {
             telling: Mutex::default(),
-            progress: watch::Sender::new(Progress::default()),
+            progress: Mutex::new(Some(Arc::new(progress))),
+            shown,
             over: SetOnce::new(),
             rests: AtomicBool::new(true),
             interval,
@@ -149,13 +153,23 @@ impl Hub {
         Wakes(told).wake();
         // Nobody else sets it: there was no end before.
         let _ = self.over.set(end);
+        // Dropped when the lock is free again.
+        let _progress = lock(&self.progress).take();
+    }
+
+    /// Changes what those who watch see, and wakes them if that says so; under no lock.
+    fn modify(&self, change: impl FnOnce(&mut Progress) -> bool) {
+        let progress = lock(&self.progress).clone();
+        if let Some(progress) = progress {
+            progress.send_if_modified(change);
+        }
     }
 
     /// A run begins to fetch what the ledger misses.
     pub(crate) fn begin(&self, ledger: &Ledger) {
         lock(&self.pace).speed.start(Instant::now().into_std(), ledger.written());
         let progress = Progress { written: ledger.written(), total: ledger.total(), ..Progress::default() };
-        self.progress.send_if_modified(|shown| {
+        self.modify(|shown| {
             self.rests.store(false, Ordering::Relaxed);
             std::mem::replace(shown, progress) != progress
         });
@@ -193,7 +207,7 @@ impl Hub {
             pace.shown = Some(now);
             (pace.speed.current(now.into_std()), pace.speed.average(now.into_std()))
         };
-        let (before, connections) = (*self.progress.borrow(), ledger.connections());
+        let (before, connections) = (*self.shown.borrow(), ledger.connections());
         if (speed, connections) != (before.speed, before.connections) {
             // Counters stay what they were: what moved meanwhile is not recorded yet.
             self.show(Progress { speed, average, connections, ..before });
@@ -203,7 +217,7 @@ impl Hub {
     /// The run fetches no more. Its last progress is told, all of it if the file is `whole`; and its speed is none.
     pub(crate) fn rest(&self, ledger: &Ledger, whole: bool) {
         self.publish_increases(ledger);
-        self.progress.send_if_modified(|shown| {
+        self.modify(|shown| {
             self.rests.store(true, Ordering::Relaxed);
             let written = if whole { ledger.written() } else { shown.written };
             let total = if whole { ledger.total() } else { shown.total };
@@ -214,7 +228,7 @@ impl Hub {
 
     /// Wakes those who watch only if there is something new.
     fn show(&self, progress: Progress) {
-        self.progress.send_if_modified(|shown| {
+        self.modify(|shown| {
             !self.rests.load(Ordering::Relaxed) && std::mem::replace(shown, progress) != progress
         });
     }
@@ -226,7 +240,9 @@ impl Hub {
     }
 
     pub(crate) fn progress(&self) -> watch::Receiver<Progress> {
-        self.progress.subscribe()
+        let mut progress = self.shown.clone();
+        progress.mark_unchanged();
+        progress
     }
 
     pub(crate) fn end(&self) -> Option<Arc<TaskEnd>> {
@@ -368,6 +384,19 @@ mod tests {
         assert_eq!(taken(&mut late).len(), 1);
         assert!(early.next().now_or_never().is_some_and(|next| next.is_none()));
         assert_eq!(hub.end().map(|end| end.cause), Some(EndCause::Completed));
+    }
+
+    #[tokio::test]
+    async fn the_watch_ends_with_the_task_and_keeps_what_it_showed_last() {
+        let (hub, ledger) = (Hub::new(Duration::ZERO), ledger());
+        let mut early = hub.progress();
+        hub.begin(&ledger);
+        early.changed().await.unwrap();
+        hub.finish(TaskEnd::new(EndCause::Canceled));
+        assert!(early.changed().await.is_err());
+        let mut late = hub.progress();
+        assert!(late.changed().await.is_err());
+        assert_eq!((early.borrow().written, late.borrow().written), (100_000, 100_000));
     }
 
     #[test]
