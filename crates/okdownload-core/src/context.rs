@@ -146,6 +146,17 @@ impl DownloadContext {
         self.context.tally.wait().await;
     }
 
+    /// [`wait`](DownloadContext::wait) for synchronous programs: blocks this thread.
+    ///
+    /// # Errors
+    /// Those of [`OkDownload::block_on`].
+    pub fn wait_blocking(&self) -> Result<()> {
+        self.context.ok.block_on(async {
+            self.wait().await;
+            Ok(())
+        })
+    }
+
     /// Adds a member, in place of an equal one. In a context that is started it is enqueued at once, and its handle comes
     /// back. If the equal one has not ended, that goes on, and the new one is refused
     /// ([`SameTaskBusy`](okdownload_types::EndCause::SameTaskBusy)) until the next start.

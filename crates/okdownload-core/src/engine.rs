@@ -117,12 +117,36 @@ impl OkDownload {
     /// [`download`](OkDownload::download) for synchronous programs: blocks this thread.
     ///
     /// # Errors
-    /// Whatever kept it from completing.
+    /// Whatever kept it from completing, and those of [`block_on`](OkDownload::block_on).
+    pub fn download_blocking(&self, task: DownloadTask) -> Result<TaskEnd> {
+        self.block_on(self.download(task))
+    }
+
+    /// Blocks this thread until the work is done: so a synchronous program uses what has no blocking method of its own.
+    /// The work runs on this thread, and may use tokio's timers and sockets.
+    ///
+    /// ```
+    /// # use okdownload_core::OkDownload;
+    /// # use okdownload_types::Result;
+    /// fn unfinished(ok: &OkDownload) -> Result<usize> {
+    ///     let infos = ok.block_on(ok.unfinished())?;
+    ///     Ok(infos.len())
+    /// }
+    /// ```
+    ///
+    /// In a task of a multi-threaded tokio runtime it blocks that task, and other threads take over the rest, as with
+    /// [`block_in_place`](tokio::task::block_in_place).
+    ///
+    /// # Errors
+    /// Those of the work; if the engine's runtime can't be started. [`Misuse`](ErrorKind::Misuse) in a tokio runtime of
+    /// one thread (`#[tokio::test]`, and `#[tokio::main(flavor = "current_thread")]`), all of which would stand still:
+    /// there, await the work.
     ///
     /// # Panics
-    /// Within asynchronous code.
-    pub fn download_blocking(&self, task: DownloadTask) -> Result<TaskEnd> {
-        self.task(task).enqueue().wait_blocking()?.into_result()
+    /// In a `LocalSet` of a multi-threaded runtime, and within [`unconstrained`](tokio::task::coop::unconstrained) in one
+    /// of one thread: tokio's own panics.
+    pub fn block_on<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        self.engine.home.block_on(work)?
     }
 
     /// Lets tasks wait for their turns, all at one moment: none starts before a later one of higher priority. The
@@ -260,12 +284,9 @@ impl OkDownload {
     /// would wait for.
     ///
     /// # Errors
-    /// If not everything could be recorded.
-    ///
-    /// # Panics
-    /// Within asynchronous code.
+    /// If not everything could be recorded, and those of [`block_on`](OkDownload::block_on).
     pub fn shutdown_blocking(&self) -> Result<()> {
-        self.engine.home.handle()?.block_on(self.shutdown())
+        self.block_on(self.shutdown())
     }
 }
 

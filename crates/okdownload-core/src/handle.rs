@@ -4,6 +4,7 @@ use std::future::IntoFuture;
 use std::num::NonZeroU64;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use okdownload_types::{DownloadTask, Error, ErrorKind, Result, TaskEnd, TaskId};
 use tokio::sync::watch;
@@ -52,15 +53,39 @@ impl TaskHandle {
         (*self.entry.hub().ended().await).clone()
     }
 
-    /// Waits for the end, blocking this thread.
+    /// [`wait`](TaskHandle::wait) for synchronous programs: blocks this thread.
     ///
     /// # Errors
-    /// If the engine's runtime can't be started.
-    ///
-    /// # Panics
-    /// Within asynchronous code; use [`wait`](TaskHandle::wait) there.
+    /// Not the task's, which are in its end: those of [`OkDownload::block_on`].
     pub fn wait_blocking(&self) -> Result<TaskEnd> {
-        Ok(self.engine.home.handle()?.block_on(self.wait()))
+        self.block_on(self.wait())
+    }
+
+    /// Waits for the end for so long at most, blocking this thread: `None` if it has not come by then. So a synchronous
+    /// program shows the progress meanwhile.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use okdownload_core::TaskHandle;
+    /// # use okdownload_types::{Result, TaskEnd};
+    /// fn show_until_the_end(handle: &TaskHandle) -> Result<TaskEnd> {
+    ///     loop {
+    ///         if let Some(end) = handle.wait_blocking_timeout(Duration::from_millis(100))? {
+    ///             return Ok(end);
+    ///         }
+    ///         println!("{} bytes", handle.progress().borrow().written);
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// Not the task's, which are in its end: those of [`OkDownload::block_on`].
+    pub fn wait_blocking_timeout(&self, timeout: Duration) -> Result<Option<TaskEnd>> {
+        self.block_on(async { tokio::time::timeout(timeout, self.wait()).await.ok() })
+    }
+
+    pub(crate) fn block_on<T>(&self, work: impl Future<Output = T>) -> Result<T> {
+        self.engine.home.block_on(work)
     }
 
     /// Whether the task has ended.

@@ -63,7 +63,7 @@ pub use engine::OkDownload;
 pub use handle::TaskHandle;
 pub use hub::Events;
 pub use progress::Progress;
-pub use reader::DownloadReader;
+pub use reader::{BlockingReader, DownloadReader};
 pub use request_builder::TaskRequest;
 pub use serial_queue::DownloadSerialQueue;
 pub use singleton::{DownloadTaskExt, SetSingletonError};

@@ -59,6 +59,11 @@ impl DownloadReader {
         std::future::poll_fn(|context| self.poll_chunk(context)).await
     }
 
+    /// The same for synchronous programs: a [`std::io::Read`].
+    pub fn into_blocking(self) -> BlockingReader {
+        BlockingReader(self)
+    }
+
     fn poll_chunk(&mut self, context: &mut Context<'_>) -> Poll<Result<Option<Bytes>>> {
         if self.chunk.has_remaining() {
             return Poll::Ready(Ok(Some(std::mem::take(&mut self.chunk))));
@@ -111,6 +116,37 @@ impl Drop for DownloadReader {
 impl fmt::Debug for DownloadReader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DownloadReader").field("handle", &self.handle).finish_non_exhaustive()
+    }
+}
+
+/// The bytes of a download in order, while they come, for synchronous programs:
+/// [`DownloadReader::into_blocking`].
+///
+/// As that one does, it ends without an error only after the download has completed; an error is an
+/// [`io::Error`] around an [`okdownload_types::Error`], or, where a thread must not be blocked, around that of
+/// [`OkDownload::block_on`](crate::OkDownload::block_on). Dropping it cancels the download.
+#[derive(Debug)]
+pub struct BlockingReader(DownloadReader);
+
+impl BlockingReader {
+    /// The task that brings the bytes.
+    pub fn handle(&self) -> &TaskHandle {
+        self.0.handle()
+    }
+}
+
+impl io::Read for BlockingReader {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let reader = &mut self.0;
+        // Most reads find their bytes here, and need not wait.
+        if reader.chunk.is_empty() {
+            let handle = reader.handle.clone();
+            let next = handle.block_on(reader.chunk()).flatten().map_err(io::Error::other)?;
+            reader.chunk = next.unwrap_or_default();
+        }
+        let length = reader.chunk.len().min(out.len());
+        reader.chunk.copy_to_slice(&mut out[..length]);
+        Ok(length)
     }
 }
 

@@ -2,8 +2,11 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use futures_util::FutureExt;
 use okdownload_types::{Error, ErrorKind, Result};
-use tokio::runtime::{Builder, Handle, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime, RuntimeFlavor};
+use tokio::task::block_in_place;
+use tokio::task::coop::consume_budget;
 
 use crate::sync::lock;
 
@@ -44,6 +47,30 @@ impl Home {
         })?;
         Ok(own.insert(runtime).handle().clone())
     }
+
+    /// Blocks this thread until the work is done. In a runtime of several threads, others take over what else it had to
+    /// do.
+    ///
+    /// # Errors
+    /// If no other thread can.
+    pub(crate) fn block_on<T>(&self, work: impl Future<Output = T>) -> Result<T> {
+        let home = self.handle()?;
+        match Handle::try_current().map(|around| around.runtime_flavor()) {
+            Ok(RuntimeFlavor::MultiThread) => Ok(block_in_place(|| home.block_on(work))),
+            Ok(_) if is_polled() => Err(Error::misuse(
+                "a blocking call in asynchronous code, on the only thread that runs it",
+                "await the method that does not block, or make the call on a thread that may block",
+            )),
+            _ => Ok(home.block_on(work)),
+        }
+    }
+}
+
+/// Whether tokio polls a future on this thread; a thread that is there for blocking calls looks the same else. Tokio has
+/// no question for that, but who is polled has a budget of steps, which comes to its end; all others may go on for ever.
+fn is_polled() -> bool {
+    let steps = 0..=u8::MAX;
+    steps.into_iter().any(|_| consume_budget().now_or_never().is_none())
 }
 
 impl Drop for Home {
