@@ -192,9 +192,9 @@ pub(crate) fn failed(end: &TaskEnd, url: &Url) -> String {
 /// Why a file is not complete.
 fn reason(end: &TaskEnd) -> String {
     match (&end.error, end.cause) {
+        (_, EndCause::SameTaskBusy) => "it is being downloaded already".into(),
         (Some(error), _) => describe(error),
         (None, EndCause::Canceled) => "it was stopped".into(),
-        (None, EndCause::SameTaskBusy) => "it is being downloaded already".into(),
         (None, cause) => format!("it did not complete ({cause})"),
     }
 }

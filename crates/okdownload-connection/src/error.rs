@@ -10,12 +10,16 @@ pub fn timed_out() -> Error {
 
 /// There is no address for this name, now.
 pub fn unresolved() -> Error {
-    Error::new(ErrorKind::Connect, "the host name cannot be resolved").temporary()
+    Error::new(ErrorKind::Connect, "the host name cannot be resolved")
+        .temporary()
+        .with_advice("check the name in the URL, and that there is a network")
 }
 
 /// There is no connection to this address, now.
 pub fn unconnected() -> Error {
-    Error::new(ErrorKind::Connect, "cannot connect").temporary()
+    Error::new(ErrorKind::Connect, "cannot connect")
+        .temporary()
+        .with_advice("check host and port in the URL, and that the server runs")
 }
 
 /// The proxy answered 407.

@@ -54,7 +54,8 @@ fn missing(part: &str, feature: &str) -> Error {
 /// each other's tasks.
 ///
 /// # Errors
-/// `Misuse` if the user has no home directory, or for a name that is no file name.
+/// [`Store`](okdownload_types::ErrorKind::Store) if the user has no home directory;
+/// [`Misuse`](okdownload_types::ErrorKind::Misuse) for a name that is no file name.
 #[cfg(feature = "sqlite")]
 pub fn database_path(name: Option<&str>) -> Result<std::path::PathBuf> {
     use etcetera::BaseStrategy;
@@ -69,7 +70,8 @@ pub fn database_path(name: Option<&str>) -> Result<std::path::PathBuf> {
         None => program_name()?,
     };
     if name.is_empty() || name.starts_with('.') || name.contains(std::path::is_separator) {
-        return Err(Error::misuse("not a usable name for an engine", "use letters, digits and hyphens"));
+        return Err(Error::misuse("not a usable name for an engine", "use letters, digits and hyphens")
+            .with_context("name", name));
     }
     Ok(state.join("okdownload").join(format!("{name}.db")))
 }

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use okdownload_types::{EndCause, Error, ErrorKind, Location, Result, TaskEnd, TaskId};
+use okdownload_types::{DownloadTask, EndCause, Error, ErrorKind, Location, Result, TaskEnd, TaskId};
 use tokio_util::sync::CancellationToken;
 
 use crate::entry::Entry;
@@ -487,8 +487,13 @@ impl State {
 }
 
 /// The end of a task that is here already.
-pub(crate) fn same_task_busy() -> TaskEnd {
-    TaskEnd::new(EndCause::SameTaskBusy)
+pub(crate) fn same_task_busy(task: &DownloadTask) -> TaskEnd {
+    let error = Error::new(ErrorKind::FileBusy, "this very download is waiting, running or paused already")
+        .with_context("target", task.target().location())
+        .with_advice("wait for that one, or let the request join it");
+    let mut end = TaskEnd::new(EndCause::SameTaskBusy);
+    end.error = Some(error);
+    end
 }
 
 fn busy(place: &Location) -> Error {

@@ -380,7 +380,7 @@ impl Engine {
                     self.join(&entry, &there);
                     joined.push((entry, there));
                 }
-                Refusal::SameTask(_) => self.end(&entry, same_task_busy()),
+                Refusal::SameTask(_) => self.end(&entry, same_task_busy(&entry.task)),
                 Refusal::Ends(end, turn) => later.push((entry, end, turn)),
             }
         }

@@ -21,10 +21,15 @@ impl Call<'_> {
             return Ok(false);
         };
         if file.kind != StatKind::File {
-            let what = if file.kind == StatKind::Directory { "a directory" } else { "no regular file" };
-            return Err(Error::new(ErrorKind::AlreadyExists, format!("the target is {what}"))
+            let (what, advice) = match file.kind {
+                StatKind::Directory => {
+                    ("the target is a directory", "make it the task's directory, or name a file in it")
+                }
+                _ => ("the target is no regular file", "choose another name"),
+            };
+            return Err(Error::new(ErrorKind::AlreadyExists, what)
                 .with_context("path", &location)
-                .with_advice("choose another name"));
+                .with_advice(advice));
         }
         let on_exists = self.process.on_exists(&self.run.task);
         let facts = ExistingFacts {

@@ -20,11 +20,11 @@ const UNWRITABLE: &str = "check that the database and its directory can be writt
 
 /// An operating system error around the database's files, with advice. `what` says what can't be done.
 pub fn io_error(what: &'static str, error: io::Error) -> Error {
-    let full = Error::io(what, error);
-    if full.kind() == ErrorKind::NoSpace {
-        return full.with_advice("free some space");
-    }
-    Error::new(ErrorKind::Store, what).with_source(full).with_advice(UNWRITABLE)
+    let (kind, advice) = match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => (ErrorKind::NoSpace, "free some space"),
+        _ => (ErrorKind::Store, UNWRITABLE),
+    };
+    Error::new(kind, what).with_source(error).with_advice(advice)
 }
 
 /// Like `create_dir_all`, for the owner only, and so that the new directories survive the loss of power. One that is
@@ -39,7 +39,12 @@ pub fn make_directory(directory: &Path) -> io::Result<()> {
     let parent = directory.parent().unwrap_or(Path::new("/"));
     make_directory(parent)?;
     match private_directory().create(directory) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && directory.is_dir() => {}
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            // Somebody else has made it, or a file has its name.
+            if !directory.is_dir() {
+                return Err(io::ErrorKind::NotADirectory.into());
+            }
+        }
         result => result?,
     }
     if cfg!(unix) { File::open(parent)?.sync_all() } else { Ok(()) }

@@ -1,8 +1,8 @@
-//! Test suites for okdownload's seams, a scripted HTTP server, a simulated world, mutants, and programs run as their users
-//! run them.
+//! Test suites for okdownload's seams, a scripted HTTP server, a simulated world, mutants, programs run as their users
+//! run them, and a stage for the docs' examples.
 //!
 //! For others there are [`suite`], [`server`] and `s3`; their breaking changes make a breaking version. [`disk`],
-//! [`mutants`], [`program`] and [`sim`] serve okdownload's own tests and change with them, in any version.
+//! [`mutants`], [`program`], [`sim`] and [`stage`] serve okdownload's own tests and change with them, in any version.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod disk;
@@ -12,6 +12,7 @@ pub mod program;
 pub mod s3;
 pub mod server;
 pub mod sim;
+pub mod stage;
 pub mod suite;
 
 /// Compiles the example in the README.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::{Error, Location};
+use crate::{Error, ErrorKind, Location};
 
 /// An enum of causes, with the words for each and a list of all.
 macro_rules! causes {
@@ -115,7 +115,6 @@ impl TaskEnd {
 
     /// The end that this error means.
     pub fn failed(error: Error) -> Self {
-        use crate::ErrorKind;
         let cause = match error.kind() {
             ErrorKind::Canceled => EndCause::Canceled,
             ErrorKind::FileBusy => EndCause::FileBusy,
@@ -139,8 +138,12 @@ impl TaskEnd {
         match (self.cause, self.error) {
             (EndCause::Completed, None) => Ok(Self { error: None, ..self }),
             (_, Some(error)) => Err(error),
-            (cause, None) => Err(Error::new(crate::ErrorKind::Canceled, "the download did not complete")
-                .with_context("cause", cause)),
+            (EndCause::Canceled, None) => Err(Error::new(ErrorKind::Canceled, "the download was cancelled")
+                .with_advice("enqueue it again to go on from what is there")),
+            (cause, None) => {
+                Err(Error::new(ErrorKind::Canceled, "the download did not complete")
+                    .with_context("cause", cause))
+            }
         }
     }
 }

@@ -709,7 +709,8 @@ fn name_target(target: Target, filename: Option<String>, from_response: Option<b
             if plain && !name.contains('\0') {
                 Ok(Target::Named(directory.join(&name)))
             } else {
-                wrong("not a file name", "give one path component, or a path as the target")
+                Err(Error::misuse("not a file name", "give one path component, or a path as the target")
+                    .with_context("name", name))
             }
         }
         (Target::Named(location), Some(name), _) if location.file_name().as_deref() != Some(&name) => {

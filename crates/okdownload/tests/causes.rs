@@ -61,7 +61,7 @@ async fn every_cause_of_an_end_is_reached() {
         let place = Place::new().await;
         let end = end(*cause, &place).await;
         assert_eq!(end.cause, *cause, "{:?}", end.error);
-        let says_why = !matches!(cause, EndCause::Completed | EndCause::Canceled | EndCause::SameTaskBusy);
+        let says_why = !matches!(cause, EndCause::Completed | EndCause::Canceled);
         assert_eq!(end.error.is_some(), says_why, "{cause}: {:?}", end.error);
         let there = matches!(cause, EndCause::Completed | EndCause::SameTaskBusy | EndCause::FileBusy);
         assert_eq!(place.files().contains(&"a".to_owned()), there, "{cause}: {:?}", place.files());
