@@ -1,19 +1,40 @@
 //! A download engine: many connections for one file, many files at a time, and always going on where it was stopped.
 //!
-//! Depend on this crate to download from a program. To write a backend, depend on the crate of its seam instead
-//! (`okdownload-connection`, `-output`, `-store`, `-strategy`, `-monitor`) and on `okdownload-types`.
-//!
-//! ```no_run
+//! ```
 //! use okdownload::prelude::*;
 //!
 //! fn main() -> Result<()> {
-//!     let ok = OkDownload::builder().build()?;
-//!     let task = DownloadTask::to_directory("https://example.com/file.iso", ".")?;
-//!     let end = ok.download_blocking(task)?;
-//!     println!("{:?}", end.location);
+//! #   let stage = okdownload_testkit::stage::Stage::new();
+//!     let (url, directory) = ("https://example.com/file.iso", "downloads");
+//! #   let (url, directory) = (stage.file("/file.iso"), stage.directory());
+//!     let ok = OkDownload::builder()
+//! #       .download_store(okdownload::store::SqliteStore::new(stage.database()))
+//!         .build()?;
+//!     let end = ok.download_blocking(DownloadTask::to_directory(url, directory)?)?;
+//!     println!("{:?}: {} bytes", end.location, end.length.unwrap_or(0));
+//! #   assert_eq!(end.length, Some(3 << 20));
 //!     ok.shutdown_blocking()
 //! }
 //! ```
+//!
+//! Stop it at any moment, run it again, and it goes on from there. In asynchronous code, `download(task).await` does the
+//! same; `enqueue` gives a handle that can be awaited, paused, resumed, cancelled and watched.
+//!
+//! # Read on
+//!
+//! | to | read |
+//! |---|---|
+//! | show how far it is, and hear what happens | [progress](guide::progress) |
+//! | stop, go on, and go on after a crash | [pause and resume](guide::pause_and_resume) |
+//! | download many, at a time or one after the other | [many files](guide::many_files) |
+//! | have the bytes while they come, and no file | [reading](guide::reading) |
+//! | decide otherwise, or plug in your own part | [replacing a part](guide::replacing_a_part) |
+//! | know what can go wrong, and what to do then | [errors](guide::errors) |
+//! | do without `async` | [synchronous programs](guide::synchronous) |
+//! | know what is stored where | [storage](guide::storage) |
+//!
+//! Depend on this crate to download from a program. To write a backend, depend on the crate of its seam instead
+//! (`okdownload-connection`, `-output`, `-store`, `-strategy`, `-monitor`) and on `okdownload-types`.
 //!
 //! # Pick and mix
 //!
@@ -59,6 +80,10 @@
 //! must not change `Range`, nor what a range of the body is: the check holds it to what was asked for. Two layers are in
 //! `examples/layers`.
 #![cfg_attr(docsrs, feature(doc_cfg))]
+
+// There is nothing in it but docs and their examples.
+#[cfg(any(doc, doctest))]
+pub mod guide;
 
 pub use okdownload_core::*;
 pub use okdownload_types::*;

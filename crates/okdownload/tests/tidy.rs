@@ -276,16 +276,17 @@ fn every_folder_has_its_crates_name() {
 /// The code that the docs print, in their order: where it is from, whether that is the whole of it, and the code. Code
 /// that is from nowhere would never be compiled, so it is an error.
 fn printed() -> Vec<(String, bool, String)> {
-    let docs = ["README.md", "docs/style.md", "docs/writing-a-backend.md"];
-    let texts = docs.map(read);
+    let docs = ["", "docs", "docs/decisions"].map(|folder| files(&root().join(folder), "md"));
     let mut printed = Vec::new();
-    for text in texts {
+    for path in docs.concat() {
+        let text = std::fs::read_to_string(&path).unwrap();
         let mut before = "";
         let mut lines = text.lines();
         while let Some(line) = lines.next() {
-            if ["```rust", "```toml"].contains(&line) {
+            if line == "```toml" || line.trim_start().starts_with("```rust") {
                 let comment = before.strip_prefix("<!-- ").and_then(|rest| rest.strip_suffix(" -->"));
-                let source = comment.unwrap_or_else(|| panic!("it is not said where this is from: {before}"));
+                let source = comment
+                    .unwrap_or_else(|| panic!("{}: where is {line} after {before:?} from?", path.display()));
                 let code = lines.by_ref().take_while(|line| *line != "```").map(|line| format!("{line}\n"));
                 let part = source.strip_prefix("part of ");
                 printed.push((part.unwrap_or(source).to_owned(), part.is_none(), code.collect()));
@@ -294,6 +295,55 @@ fn printed() -> Vec<(String, bool, String)> {
         }
     }
     printed
+}
+
+/// The files of this kind in a folder, without those in folders below it.
+fn files(folder: &Path, extension: &str) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut found: Vec<_> =
+        entries.filter(|path| path.extension().is_some_and(|found| found == extension)).collect();
+    found.sort();
+    found
+}
+
+/// Its examples are doctests; what is not marked as Rust, or as not to be run, would be none.
+#[test]
+fn each_page_of_the_guide_begins_with_an_example_that_runs() {
+    let pages = files(&root().join("crates/okdownload/src/guide"), "md");
+    for page in &pages {
+        let text = std::fs::read_to_string(page).unwrap();
+        let fences: Vec<_> = text.lines().filter(|line| line.trim_start().starts_with("```")).collect();
+        let page = page.display();
+        assert!(fences.chunks(2).all(|pair| pair == ["```rust", "```"]), "{page}: {fences:?}");
+        let first = text.split("\n\n").nth(1).unwrap();
+        assert!(first.starts_with("```rust\n"), "{page} begins with {first}");
+        let (_, example) = text.split_once("```rust\n").unwrap();
+        let shown = example.lines().take_while(|line| *line != "```").filter(|line| !line.starts_with('#'));
+        assert!((3..=20).contains(&shown.filter(|line| !line.is_empty()).count()), "{page}");
+    }
+    assert_eq!(pages.len(), 8);
+}
+
+/// The one manifest that is printed and is no file: a backend's, elsewhere than in this tree.
+#[test]
+fn the_manifest_for_elsewhere_has_what_ours_has() {
+    let (metadata, text) = (metadata(), read("docs/writing-a-backend.md"));
+    let (_, rest) = text.split_once("   ```toml,ignore\n").unwrap();
+    let lines = rest.lines().map(str::trim).take_while(|line| *line != "```");
+    let printed: BTreeMap<_, _> = lines
+        .skip_while(|line| *line != "[dependencies]")
+        .filter_map(|line| line.split_once(" = "))
+        .map(|(name, version)| (name.to_owned(), version.trim_matches('"').to_owned()))
+        .collect();
+    let ours = metadata.packages.iter().find(|package| package.name == "custom-store").unwrap();
+    let names: BTreeSet<_> = ours.dependencies.iter().map(|dependency| dependency.name.clone()).collect();
+    assert_eq!(printed.keys().cloned().collect::<BTreeSet<_>>(), names);
+    for (name, version) in printed {
+        let there: Vec<_> = metadata.packages.iter().filter(|package| package.name == name).collect();
+        let has_it =
+            there.iter().any(|package| package.version.to_string().starts_with(&format!("{version}.")));
+        assert!(has_it, "there is no {name} {version}");
+    }
 }
 
 #[test]
