@@ -1,5 +1,6 @@
 //! The engine: an `OkDownload`, and what all its clones share.
 
+use std::any::Any;
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::Ordering;
@@ -28,6 +29,7 @@ use crate::handle::TaskHandle;
 use crate::order::Recorder;
 use crate::request_builder::TaskRequest;
 use crate::run::{Run, from_now, sleep_until};
+use crate::running::Running;
 use crate::runtime::Home;
 use crate::space::Space;
 use crate::sync::lock;
@@ -425,7 +427,8 @@ impl Engine {
         let _held = self.spawned.token();
         while let Some((entry, stop, turn)) = self.dispatcher.next() {
             self.listen(&entry, self.monitor(), turn);
-            self.spawn(self.clone().drive(entry, stop));
+            let running = Running::new(self.clone(), entry.clone());
+            self.spawn(self.clone().drive(entry, stop, running));
         }
     }
 
@@ -455,20 +458,18 @@ impl Engine {
     }
 
     /// One run of a task, from its turn to what comes after it.
-    async fn drive(self: Arc<Self>, entry: Arc<Entry>, stop: CancellationToken) {
+    async fn drive(self: Arc<Self>, entry: Arc<Entry>, stop: CancellationToken, mut running: Running) {
         let id = entry.task.id();
         // The pause before this run is told first.
         drop(lock(&entry.pausing));
         let span = tracing::info_span!("task", %id);
         let run = AssertUnwindSafe(self.run(&entry, stop)).catch_unwind().instrument(span).await;
-        let end = run.unwrap_or_else(|_| {
+        let end = run.unwrap_or_else(|panic| {
             self.recorder.forget(id);
-            TaskEnd::failed(
-                Error::new(ErrorKind::Unexpected, "a part of the engine panicked")
-                    .with_advice("this is a bug; please report it"),
-            )
+            TaskEnd::failed(panicked(panic.as_ref()))
         });
         let ended = self.finished(&entry, end.cause == EndCause::Canceled);
+        (running.counts, running.goes_on) = (false, !ended);
         // The next one need not wait for this one's end to be told.
         self.pump();
         if let Err(error) = self.recorder.told(id).await {
@@ -489,6 +490,23 @@ impl Engine {
             told.wake();
         }
         ended
+    }
+
+    /// A run was dropped by its runtime, which was shut down. Nothing runs here any more, so all tasks end.
+    pub(crate) fn abandoned(self: &Arc<Self>, entry: &Entry, counts: bool) {
+        let end = || {
+            let advice = "give the builder a runtime that lives as long as the engine, or leave it its own";
+            TaskEnd::failed(Error::misuse("the runtime that the engine was given has been shut down", advice))
+        };
+        self.dispatcher.close();
+        self.recorder.forget(entry.task.id());
+        if counts {
+            self.dispatcher.finished(entry.task.id(), false);
+        }
+        self.end(entry, end());
+        for (entry, turn) in self.dispatcher.cancel_all().end_now {
+            self.end_in_turn(&entry, end(), turn);
+        }
     }
 
     async fn run(&self, entry: &Entry, stop: CancellationToken) -> TaskEnd {
@@ -524,6 +542,17 @@ impl Engine {
         end.elapsed = started.elapsed();
         end
     }
+}
+
+/// What a part of the engine said when it panicked.
+fn panicked(panic: &(dyn Any + Send)) -> Error {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it did not say why");
+    Error::new(ErrorKind::Unexpected, "a part of the engine panicked")
+        .with_source(std::io::Error::other(text.to_owned()))
+        .with_advice(
+            "look at the part or the runtime that it speaks of; if it is none of yours, please report it",
+        )
 }
 
 /// The call's life, within the task's total time.

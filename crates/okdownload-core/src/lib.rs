@@ -39,6 +39,7 @@ mod request;
 mod request_builder;
 mod resume;
 mod run;
+mod running;
 mod runtime;
 mod serial_queue;
 mod settle;

@@ -44,9 +44,7 @@ impl Target {
     /// Asks the file system, so it may block for a moment.
     pub fn detect(path: impl Into<PathBuf>) -> Self {
         let path = path.into();
-        let separator =
-            path.as_os_str().as_encoded_bytes().last().is_some_and(|b| std::path::is_separator(*b as char));
-        if separator || path.is_dir() { Self::directory(path) } else { Self::file(path) }
+        if ends_in_separator(&path) || path.is_dir() { Self::directory(path) } else { Self::file(path) }
     }
 
     /// The place as given: the file's, or the directory's.
@@ -75,10 +73,17 @@ impl Target {
     /// The same with an absolute path, also for a `file:` URI; other URIs are absolute already.
     ///
     /// # Errors
-    /// [`Misuse`](crate::ErrorKind::Misuse) for an empty path, a `file:` URI that names no local path, or if the current
-    /// directory is gone.
+    /// [`Misuse`](crate::ErrorKind::Misuse) for an empty path, for a file's path that ends in no name, a `file:` URI that
+    /// names no local path, or if the current directory is gone.
     pub fn absolute(self) -> Result<Self> {
-        self.local()?.map(|location| match location {
+        let local = self.local()?;
+        if let Self::Named(Location::Path(path)) = &local
+            && (ends_in_separator(path) || (path.file_name().is_none() && !path.as_os_str().is_empty()))
+        {
+            let advice = "make it the task's directory, or give a path that ends in the name of a file";
+            return Err(Error::misuse("this path names no file", advice).with_context("path", path.display()));
+        }
+        local.map(|location| match location {
             Location::Path(path) => std::path::absolute(&path).map(Location::Path).map_err(|error| {
                 Error::misuse("not a usable path", "give the path of a file or a directory")
                     .with_context("path", path.display())
@@ -102,6 +107,10 @@ impl Target {
             Self::InDirectory(location) => Self::InDirectory(change(location)?),
         })
     }
+}
+
+fn ends_in_separator(path: &Path) -> bool {
+    path.as_os_str().as_encoded_bytes().last().is_some_and(|byte| std::path::is_separator(*byte as char))
 }
 
 fn is_file_uri(uri: &str) -> bool {
@@ -263,7 +272,11 @@ mod tests {
     }
 
     #[test]
-    fn empty_paths_are_refused() {
-        assert!(Target::file("").absolute().is_err());
+    fn paths_that_name_no_file_are_refused() {
+        for path in ["", "/", "..", "/a/..", "/a/", "a//"] {
+            let error = Target::file(path).absolute().unwrap_err();
+            assert!(error.kind() == crate::ErrorKind::Misuse && error.advice().is_some(), "{path}: {error}");
+        }
+        assert!(Target::directory("/a/").absolute().is_ok() && Target::directory("..").absolute().is_ok());
     }
 }

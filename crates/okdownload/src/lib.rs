@@ -101,7 +101,7 @@ pub mod connection {
 pub mod output {
     pub use okdownload_output::*;
     #[cfg(feature = "file")]
-    pub use okdownload_output_file::*;
+    pub use okdownload_output_file::FileOutput;
     #[cfg(feature = "uri")]
     pub use okdownload_output_uri::{UriOutput, UriOutputBuilder, opendal};
 }

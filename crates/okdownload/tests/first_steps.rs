@@ -17,6 +17,7 @@ use okdownload::store::SqliteStore;
 use okdownload::{Digest, DownloadContext, QueueSet};
 use okdownload_testkit::server::{Body, Gate, Reply};
 use okdownload_testkit::stage::Stage;
+use tokio::runtime::{Builder, Runtime};
 
 /// The error tells what to do, and all of this.
 fn assert_helps(error: &Error, kind: ErrorKind, says: &[&str]) {
@@ -68,6 +69,10 @@ mod building_a_task {
     fn names_and_paths_that_are_none_are_refused() {
         let error = DownloadTask::to_file("http://h/a", "").unwrap_err();
         assert_helps(&error, ErrorKind::Misuse, &["not a usable path", "the path of a file or a directory"]);
+        for path in ["downloads/", "/", ".."] {
+            let error = DownloadTask::to_file("http://h/a", path).unwrap_err();
+            assert_helps(&error, ErrorKind::Misuse, &[path, "names no file", "the task's directory"]);
+        }
         let named = DownloadTask::builder("http://h/a", Target::directory("/d")).filename("b/c.iso");
         let error = named.build().unwrap_err();
         assert_helps(&error, ErrorKind::Misuse, &["b/c.iso", "one path component"]);
@@ -335,6 +340,53 @@ mod blocking_and_waiting {
         let other = ok.clone();
         tokio::spawn(async move { other.download_blocking(task).unwrap() }).await.unwrap();
         ok.shutdown_blocking().unwrap();
+    }
+
+    /// A program's runtime, and an engine on it.
+    fn on_a_runtime(stage: &Stage, mut builder: Builder) -> (Runtime, OkDownload) {
+        let runtime = builder.build().unwrap();
+        let store = SqliteStore::new(stage.database());
+        let ok = OkDownload::builder().download_store(store).runtime(runtime.handle().clone());
+        (runtime, ok.build().unwrap())
+    }
+
+    #[test]
+    fn a_runtime_that_is_gone_ends_all_tasks() {
+        let stage = Stage::new();
+        let mut builder = Builder::new_multi_thread();
+        builder.worker_threads(1).enable_all();
+        let (runtime, ok) = on_a_runtime(&stage, builder);
+        let task = |name: &str| DownloadTask::to_file(stage.file("/a.bin"), stage.directory().join(name));
+        stage.server().set_rate("/a.bin", 0);
+        ok.set_max_parallel_running_count(std::num::NonZeroUsize::MIN);
+        let handles = ["runs", "waits"].map(|name| ok.enqueue(task(name).unwrap(), NoListener));
+        let paused = ok.task(task("is paused").unwrap()).enqueue_paused();
+        drop(runtime);
+        for handle in handles.into_iter().chain([paused]) {
+            let error = run(handle.wait()).into_result().unwrap_err();
+            assert_helps(&error, ErrorKind::Misuse, &["has been shut down", "leave it its own"]);
+        }
+        let late = run(ok.enqueue(task("is late").unwrap(), NoListener).wait()).into_result().unwrap_err();
+        assert_helps(&late, ErrorKind::Misuse, &["was shut down", "build another one"]);
+    }
+
+    #[test]
+    fn a_runtime_that_was_gone_from_the_beginning_is_told_as_well() {
+        let stage = Stage::new();
+        let (runtime, ok) = on_a_runtime(&stage, Builder::new_current_thread());
+        drop(runtime);
+        let error = run(ok.download(small(&stage))).unwrap_err();
+        assert_helps(&error, ErrorKind::Misuse, &["has been shut down", "leave it its own"]);
+    }
+
+    #[test]
+    fn a_runtime_without_timers_is_told_to_have_them() {
+        let stage = Stage::new();
+        let mut builder = Builder::new_multi_thread();
+        builder.worker_threads(1);
+        let (_runtime, ok) = on_a_runtime(&stage, builder);
+        let error = ok.download_blocking(small(&stage)).unwrap_err();
+        assert_helps(&error, ErrorKind::Unexpected, &["enable_time", "the runtime"]);
     }
 
     /// Waits for another download within a callback.
