@@ -30,6 +30,10 @@ pub(crate) struct AllFigures {
     pub(crate) unseen: usize,
     /// Bytes of all of them.
     pub(crate) there: u64,
+    /// How many there will be, once that is known of each.
+    pub(crate) total: Option<u64>,
+    /// Until the one is there that takes longest.
+    pub(crate) longest: Duration,
     pub(crate) speed: u64,
     pub(crate) elapsed: Duration,
 }
@@ -42,9 +46,9 @@ pub(crate) enum Cell {
     Missing,
 }
 
-/// The least and the most columns of a name, and the least of a map.
+/// The least and the most columns of a name, and those of a map: the least, and what no name takes from it.
 const NAME: (usize, usize) = (12, 40);
-const MAP: usize = 8;
+const MAP: (usize, usize) = (8, 12);
 /// `100%`, and what comes behind the map; each with the room before it.
 const PERCENT: usize = 5;
 const SPEED: usize = 14;
@@ -52,18 +56,18 @@ const ETA: usize = 9;
 const SIZE: usize = 12;
 const CONNECTIONS: usize = 5;
 
-/// The line of a file, of `width` columns at most. What there is no room for is left out: connections first, then the
+/// The line of a file, of `width` columns at most, below others whose names take up to `names` columns. What there is no room for is left out: connections first, then the
 /// size, the time that is left, the speed, and the map.
-pub(crate) fn file_line(file: &FileFigures<'_>, width: usize, looks: Looks) -> Line {
+pub(crate) fn file_line(file: &FileFigures<'_>, names: usize, width: usize, looks: Looks) -> Line {
     let columns = [SPEED, ETA, SIZE, CONNECTIONS];
-    let least = NAME.0 + PERCENT + 1 + MAP;
+    let least = NAME.0 + PERCENT + 1 + MAP.0;
     let fits = |count: &usize| least + columns[..*count].iter().sum::<usize>() <= width;
     let Some(shown) = (0..=columns.len()).rev().find(fits) else {
         return narrow(file, width, looks);
     };
     let tail: usize = columns[..shown].iter().sum();
     let room = width - tail - PERCENT - 1;
-    let name = (room / 2).clamp(NAME.0, NAME.1).min(room - MAP);
+    let name = names.clamp(NAME.0, NAME.1).min(room.saturating_sub(MAP.1).max(NAME.0));
     let mut line = Line::plain(fitted(file.name, name, looks));
     push_map(&mut line, file, room - name, looks);
     let size = bytes(file.total.unwrap_or(file.written));
@@ -156,7 +160,15 @@ pub(crate) fn total_line(all: &AllFigures, width: usize, looks: Looks) -> Line {
     if all.failed > 0 {
         parts.push(format!("{} failed", all.failed));
     }
-    parts.extend([bytes(all.there), speed(all.speed), clock(all.elapsed)]);
+    let there = bytes(all.there);
+    parts.push(all.total.map_or_else(|| there.clone(), |total| format!("{there} of {}", bytes(total))));
+    parts.push(speed(all.speed));
+    let rest = all.total.and_then(|total| total.saturating_sub(all.there).checked_div(all.speed));
+    // It says which of the two it is, and is never shorter than that of one of its files.
+    parts.push(match rest {
+        Some(seconds) => format!("{} left", left(Duration::from_secs(seconds).max(all.longest))),
+        None => format!("{} elapsed", clock(all.elapsed)),
+    });
     if all.unseen > 0 {
         parts.push(format!("{} more at work", all.unseen));
     }
@@ -168,9 +180,9 @@ pub(crate) fn total_line(all: &AllFigures, width: usize, looks: Looks) -> Line {
     line
 }
 
-/// A name in exactly this many columns. Of one that is too long the middle is left out: names often differ at their
+/// A name or an address in exactly this many columns. Of one that is too long the middle is left out: names often differ at their
 /// ends.
-fn fitted(name: &str, width: usize, looks: Looks) -> String {
+pub(crate) fn fitted(name: &str, width: usize, looks: Looks) -> String {
     let have = name.width();
     if have <= width {
         return format!("{name}{}", " ".repeat(width - have));
@@ -230,10 +242,10 @@ mod tests {
         for (width, line) in [
             (
                 100,
-                "out/debian-13.iso            30% █████▓░░░░░░░░██▓░░░░░░░░░░   100.0 MiB     5.0 MiB/s     0:14   4×",
+                "out/debian-13.iso  30% ███████▓░░░░░░░░░░░███▓░░░░░░░░░░░░░░   100.0 MiB     5.0 MiB/s     0:14   4×",
             ),
             (80, "out/debian-13.iso  30% ███▓░░░░░█▓░░░░░░   100.0 MiB     5.0 MiB/s     0:14   4×"),
-            (60, "out/deb…-13.iso  30% ███▓░░░░█▓░░░░░░     5.0 MiB/s     0:14"),
+            (60, "out/debian-13.iso  30% ██▓░░░░█▓░░░░░     5.0 MiB/s     0:14"),
             (40, "out/d…13.iso  30% █▓░░▓░░░     5.0 MiB/s"),
             (30, "out/d…13.iso  30% ██▓░░░█▓░░░░"),
             (20, "out/deb…-13.iso  30%"),
@@ -241,7 +253,7 @@ mod tests {
             (3, "o…o"),
             (0, ""),
         ] {
-            let shown = file_line(&file, width, PLAIN);
+            let shown = file_line(&file, file.name.width(), width, PLAIN);
             assert!(shown.width <= width && shown.text.width() == shown.width, "{width}: {shown:?}");
             assert_eq!(shown.text, line, "{width}");
         }
@@ -262,7 +274,8 @@ mod tests {
                 for (looks, eta) in [PLAIN, ASCII].into_iter().flat_map(|looks| etas.map(|eta| (looks, eta)))
                 {
                     let eta = eta.map(Duration::from_secs);
-                    let line = file_line(&FileFigures { total, eta, ..figures(name, &blocks) }, width, looks);
+                    let figures = FileFigures { total, eta, ..figures(name, &blocks) };
+                    let line = file_line(&figures, name.width(), width, looks);
                     assert!(
                         line.width <= width && line.text.width() == line.width,
                         "{width} {total:?}: {line:?}"
@@ -305,17 +318,28 @@ mod tests {
             failed: 3,
             unseen: 4,
             there: 3 << 30,
+            total: None,
+            longest: Duration::ZERO,
             speed: 56 * MIB,
             elapsed: Duration::from_secs(75),
         };
         for (width, line) in [
-            (80, "120/10000 files  3 failed  3.0 GiB  56.0 MiB/s  1:15  4 more at work"),
-            (60, "120/10000 files  3 failed  3.0 GiB  56.0 MiB/s  1:15"),
+            (80, "120/10000 files  3 failed  3.0 GiB  56.0 MiB/s  1:15 elapsed  4 more at work"),
+            (60, "120/10000 files  3 failed  3.0 GiB  56.0 MiB/s  1:15 elapsed"),
             (20, "120/10000 files"),
             (8, "120…iles"),
         ] {
             assert_eq!(total_line(&all, width, PLAIN).text, line, "{width}");
         }
+        let known = AllFigures { total: Some(4 << 30), unseen: 0, ..all };
+        for (speed, line) in [
+            (56 * MIB, "120/10000 files  3 failed  3.0 GiB of 4.0 GiB  56.0 MiB/s  0:19 left"),
+            (0, "120/10000 files  3 failed  3.0 GiB of 4.0 GiB  0 B/s  1:15 elapsed"),
+        ] {
+            assert_eq!(total_line(&AllFigures { speed, ..known }, 80, PLAIN).text, line);
+        }
+        let slow = AllFigures { longest: Duration::from_secs(99), ..known };
+        assert!(total_line(&slow, 80, PLAIN).text.ends_with("  1:40 left"));
     }
 
     #[test]

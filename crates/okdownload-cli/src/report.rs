@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use okdownload::monitor::HumanBytes;
 use okdownload::{DownloadTask, EndCause, Error, Location, TaskEnd, redacted};
+use unicode_width::UnicodeWidthStr;
 use url::Url;
 
 use crate::terminal::{self, Bottom, Colour, Line, Looks};
@@ -203,22 +204,25 @@ pub(crate) fn describe(error: &Error) -> String {
     error.to_string()
 }
 
-/// The line about a file that is complete.
-pub(crate) fn completed(end: &TaskEnd, task: &DownloadTask) -> String {
+/// The line about a file that is complete; of several, in columns, the first of which is so wide.
+pub(crate) fn completed(end: &TaskEnd, task: &DownloadTask, names: Option<usize>) -> String {
     let name = label(end, task.url());
-    let size = end.length.map(bytes).unwrap_or_default();
-    let checked = task.digest().map(|digest| format!("  {} is right", digest.algorithm().name()));
+    let widths = names.map_or([0; 4], |names| [names, 10, 7, 12]);
+    let name = format!("{name}{}", " ".repeat(widths[0].saturating_sub(name.width())));
+    let size = format!("{:>1$}", end.length.map(bytes).unwrap_or_default(), widths[1]);
     if was_there(end) {
         return format!("{name}  {size}  already there");
     }
     let seconds = end.elapsed.as_secs_f64();
     let average = if seconds > 0.0 { end.fetched as f64 / seconds } else { 0.0 };
+    let (time, average) = (time(end.elapsed), speed(average as u64));
     let resumed = match end.resumed {
         0 => String::new(),
         there => format!("  ({} were there)", bytes(there)),
     };
+    let checked = task.digest().map(|digest| format!("  {} is right", digest.algorithm().name()));
     let checked = checked.unwrap_or_default();
-    format!("{name}  {size}  {}  {}{resumed}{checked}", time(end.elapsed), speed(average as u64))
+    format!("{name}  {size}  {time:>0$}  {average:>1$}{resumed}{checked}", widths[2], widths[3])
 }
 
 /// Whether the file was complete before this run.

@@ -12,6 +12,7 @@ use okdownload::{BlockInfo, Error, Events, OkDownload, Progress, TaskEnd, TaskHa
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Interval, MissedTickBehavior};
+use unicode_width::UnicodeWidthStr;
 
 use crate::bars::{AllFigures, FileFigures, file_line, total_line};
 use crate::json::JsonLines;
@@ -31,6 +32,10 @@ const MAP: Duration = Duration::from_millis(500);
 
 /// A file that takes no longer than this never gets a line of its own: lines that come and go are no use to anybody.
 const CALM: Duration = Duration::from_millis(300);
+
+/// Columns that are left free: many terminals fold a line that is as wide as they are, and they write `^C` behind it,
+/// which may not fold it either.
+const FREE: usize = 3;
 
 /// So many lines at most, if the terminal is high enough.
 const MOST: usize = 16;
@@ -53,6 +58,8 @@ struct Run<'a> {
     /// Bytes of the files that have ended: that are there, and that came.
     there: u64,
     came: u64,
+    /// How wide the widest name is. It never shrinks, so that what stands behind names stays where it is.
+    names: usize,
     /// That of all together: files may come and go too quickly to have one of their own.
     speed: SpeedCalculator,
     /// What writes to standard output, if something does.
@@ -139,6 +146,7 @@ impl<'a> Run<'a> {
             failed: 0,
             there: 0,
             came: 0,
+            names: 0,
             speed: SpeedCalculator::with_window(Duration::from_secs(2)),
             pouring: None,
         }
@@ -243,6 +251,7 @@ impl<'a> Run<'a> {
             Event::TaskStart => file.since = Some(Instant::now()),
             Event::FromBeginning { info, .. } | Event::FromBreakpoint { info } => {
                 file.name = report::printable(&report::place(&info.location));
+                self.names = self.names.max(file.name.width());
                 file.resumed = info.written();
                 file.planned.clone_from(&info.blocks);
             }
@@ -261,7 +270,11 @@ impl<'a> Run<'a> {
         self.came += end.fetched;
         let url = file.handle.task().url();
         if end.is_completed() {
-            self.console.note(|| report::completed(end, file.handle.task()));
+            // It is known only now where one is that was there already.
+            let name = end.location.as_ref().map(report::place).unwrap_or_default();
+            self.names = self.names.max(name.width());
+            let names = (self.plan.len() > 1).then_some(self.names);
+            self.console.note(|| report::completed(end, file.handle.task(), names));
             return;
         }
         self.failed += 1;
@@ -277,24 +290,31 @@ impl<'a> Run<'a> {
             ended: self.ended,
             failed: self.failed,
             there: self.there,
+            total: (self.next == self.plan.len()).then_some(self.there),
             elapsed: self.begin.elapsed(),
             ..AllFigures::default()
         };
         let (width, height) = if self.console.is_painted() { terminal::size() } else { (0, 0) };
-        // A column is left free: many terminals fold a line that is as wide as they are.
-        let (width, looks) = (width.saturating_sub(1), self.console.looks());
+        let (width, looks, names) = (width.saturating_sub(FREE), self.console.looks(), self.names);
         let (mut lines, mut came) = (Vec::new(), self.came);
         for (index, file) in &mut self.active {
-            let Some(since) = file.since else { continue };
+            let Some(since) = file.since else {
+                all.total = None;
+                continue;
+            };
             let news = file.progress.has_changed().unwrap_or(false);
             let progress = *file.progress.borrow_and_update();
             all.there += progress.written;
+            all.longest = all.longest.max(progress.eta().unwrap_or_default());
+            all.total = all.total.zip(progress.total).and_then(|(all, its)| all.checked_add(its));
             came += progress.written.saturating_sub(file.resumed);
             if let Some(json) = self.json.filter(|_| news) {
                 json.progress(*index, file.handle.task(), progress);
             }
             if since.elapsed() >= CALM && lines.len() < MOST.min(height.saturating_sub(2)) {
-                lines.push(file.line(&self.engine, &progress, |figures| file_line(figures, width, looks)));
+                lines.push(
+                    file.line(&self.engine, &progress, |figures| file_line(figures, names, width, looks)),
+                );
             } else {
                 all.unseen += 1;
             }

@@ -38,11 +38,15 @@ impl Terminal {
         tcsetwinsize(&self.master, size).unwrap();
     }
 
+    /// What a program has as its stream.
+    fn stream(&self) -> File {
+        let name = ptsname(&self.master, Vec::new()).unwrap().into_string().unwrap();
+        File::options().read(true).write(true).open(name).unwrap()
+    }
+
     /// Runs a command with this as its standard error.
     fn run(&self, command: &mut Command) -> Child {
-        let name = ptsname(&self.master, Vec::new()).unwrap().into_string().unwrap();
-        let slave = File::options().read(true).write(true).open(name).unwrap();
-        let child = command.stderr(slave).spawn().unwrap();
+        let child = command.stderr(self.stream()).spawn().unwrap();
         command.stderr(std::process::Stdio::null());
         let (mut reader, written) = (File::from(self.master.try_clone().unwrap()), self.written.clone());
         std::thread::spawn(move || {
@@ -146,7 +150,7 @@ async fn a_file_has_a_line_that_gives_way_to_its_end() {
     let is_half = |row: &String| {
         let has = |text: &str| row.contains(text);
         has(" 50% ")
-            && has("########>........     8.0 MiB")
+            && has(" #########>.........     8.0 MiB")
             && row.starts_with("a    ")
             && row.ends_with(" 1x")
     };
@@ -166,7 +170,7 @@ async fn what_is_poured_out_has_a_line_too() {
     let (gate, terminal) = (half(&place), Terminal::new(80));
     let mut command = place.command(["-x1", "-o", "-", &place.url("/a")]);
     let mut child = terminal.run(command.stdout(std::process::Stdio::null()));
-    let is_half = |row: &String| row.contains("50%") && row.contains("########>........");
+    let is_half = |row: &String| row.contains("50%") && row.contains(" ########>.......  ");
     let rows = terminal.wait(80, |rows| rows.iter().any(is_half)).await;
     assert!(rows[0].starts_with("standard output "), "{rows:?}");
     gate.open();
@@ -184,7 +188,7 @@ async fn a_terminal_may_become_narrower() {
     gate.open();
     assert!(child.wait().await.unwrap().success());
     terminal.wait(120, |rows| rows.iter().any(|row| row.contains("8.0 MiB  "))).await;
-    // The line of 119 columns had been folded to three rows, which are taken away.
+    // The line of 117 columns had been folded to three rows, which are taken away.
     let after = terminal.text()[before..].to_owned();
     assert!(after.contains("\r\u{1b}[2A\u{1b}[J"), "{after:?}");
 }
@@ -202,7 +206,9 @@ async fn many_files_have_a_line_together() {
     urls.push(place.url("/a"));
     let mut command = place.command([&["-x1".to_owned()][..], &urls].concat());
     let mut child = terminal.run(command.env("TERM", "xterm").env("LANG", "C.UTF-8"));
-    let is_total = |row: &String| row.starts_with("21/22 files  1 failed  4.0 MiB") && !row.contains("more");
+    let is_total = |row: &String| {
+        row.starts_with("21/22 files  1 failed  4.0 MiB of 8.0 MiB  ") && !row.contains("more")
+    };
     let is_half = |row: &String| row.contains("50%") && row.contains("█▓");
     let rows = terminal.wait(80, |rows| rows.iter().any(is_half) && rows.last().is_some_and(is_total)).await;
     // The line about the failure takes two rows.
@@ -218,6 +224,25 @@ async fn many_files_have_a_line_together() {
 }
 
 #[tokio::test]
+async fn ends_of_several_files_stand_below_each_other() {
+    let place = Place::new().await;
+    for path in ["/a", "/longer"] {
+        place.server.serve(path, tagged(&Body::pattern(1, 1000)));
+    }
+    let terminal = Terminal::new(80);
+    // One at a time, and both again: the second time they are there.
+    for told in ["", "already there"] {
+        let mut command = place.command(["-j1", &place.url("/longer"), &place.url("/a")]);
+        assert!(terminal.run(&mut command).wait().await.unwrap().success());
+        let is_end = |row: &String| row.starts_with("a  ") && row.ends_with(told);
+        let rows = terminal.wait(80, |rows| rows.last().is_some_and(is_end)).await;
+        let (longer, short) = (&rows[rows.len() - 2], &rows[rows.len() - 1]);
+        assert!(longer.starts_with("longer  ") && longer.ends_with(told), "{rows:?}");
+        assert_eq!(longer.find("1000 B"), short.find("1000 B"), "{rows:?}");
+    }
+}
+
+#[tokio::test]
 async fn what_was_there_of_a_failed_file_counts() {
     let place = Place::new().await;
     leave_half(&place, &[]).await;
@@ -226,7 +251,7 @@ async fn what_was_there_of_a_failed_file_counts() {
     let (gate, terminal) = (Gate::new(), Terminal::new(80));
     place.server.script("/b", [Reply::resource().gate_after(HALF, &gate)]);
     let mut child = terminal.run(&mut place.command(["-x1", &place.url("/a"), &place.url("/b")]));
-    let is_total = |row: &String| row.starts_with("1/2 files  1 failed  8.0 MiB");
+    let is_total = |row: &String| row.starts_with("1/2 files  1 failed  8.0 MiB of 12.0 MiB  ");
     terminal.wait(80, |rows| rows.last().is_some_and(is_total)).await;
     gate.open();
     assert_eq!(child.wait().await.unwrap().code(), Some(1));
@@ -244,6 +269,9 @@ async fn who_is_stopped_is_told_how_to_go_on() {
         let mut command = place.command([&["-x1"], options, &[&place.url("/a")]].concat());
         let mut child = terminal.run(command.stdout(std::process::Stdio::null()));
         terminal.wait(80, |rows| rows.iter().any(|row| row.contains("50%"))).await;
+        // The terminal shows the key behind the line.
+        rustix::io::write(&terminal.master, b"\x03").unwrap();
+        terminal.wait(80, |rows| rows[0].ends_with("^C")).await;
         signal(&child, Signal::INT);
         assert_eq!(child.wait().await.unwrap().code(), Some(130));
         let rows = terminal.wait(80, |rows| rows.last().is_some_and(|row| row.contains("stopped;"))).await;
@@ -264,6 +292,22 @@ async fn two_signals_leave_the_terminal_in_order() {
     // Either may be heard first.
     assert!(matches!(child.wait().await.unwrap().code(), Some(130 | 143)));
     terminal.wait(80, |rows| !rows.iter().any(|row| row.contains("50%"))).await;
+}
+
+#[tokio::test]
+async fn a_list_has_a_row_for_each_file() {
+    let place = Place::new().await;
+    leave_half(&place, &[]).await;
+    let terminal = Terminal::new(60);
+    let mut command = place.command(["list"]);
+    let mut child = terminal.run(command.stdout(terminal.stream()));
+    assert!(child.wait().await.unwrap().success());
+    drop(command);
+    let rows = terminal.wait(60, |rows| rows.len() == 2 && rows[1].ends_with('>')).await;
+    assert!(
+        rows[1].contains("  a  <http:/") && rows[1].contains('~') && rows[1].ends_with("/a>"),
+        "{rows:?}"
+    );
 }
 
 #[tokio::test]

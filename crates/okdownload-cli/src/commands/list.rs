@@ -4,13 +4,16 @@ use std::time::Duration;
 
 use okdownload::{BreakpointInfo, CompletionRecord, redacted};
 use serde::Serialize;
+use unicode_width::UnicodeWidthStr;
 
 use super::records::{age, digits};
 use super::{json_line, print};
 use crate::args::ListArgs;
+use crate::bars::fitted;
 use crate::report::{Failure, bytes, describe, place, printable};
 use crate::run::Outcome;
 use crate::state::StoreChoice;
+use crate::terminal::{self, Looks};
 
 /// A line of the list. Its fields are those of the JSON form.
 #[derive(Debug, Serialize)]
@@ -86,12 +89,16 @@ pub(crate) fn list(args: &ListArgs) -> Result<Outcome, Failure> {
             console
                 .note(|| if args.completed { "nothing is complete" } else { "nothing is unfinished" }.into());
         }
-        print(table(&rows, length).as_bytes(), Outcome::Complete)
+        let text = table(&rows, length, terminal::width_of_stdout(), console.looks());
+        print(text.as_bytes(), Outcome::Complete)
     })
 }
 
-/// The rows as columns, with a heading.
-fn table(rows: &[Listed], digits: usize) -> String {
+/// Less of an address tells nothing.
+const ADDRESS: usize = 12;
+
+/// The rows as columns, with a heading. On a terminal of this width addresses are shortened, so that no row is folded.
+fn table(rows: &[Listed], digits: usize, width: Option<usize>, looks: Looks) -> String {
     if rows.is_empty() {
         return String::new();
     }
@@ -105,10 +112,22 @@ fn table(rows: &[Listed], digits: usize) -> String {
             Listed { there: false, .. } => "  (its part is gone)",
             _ => "",
         };
-        let (id, file, url) = (&row.id[..digits], printable(&row.shown), &row.url);
-        text += &format!("{id}  {}  {size:>10}  {age:>8}  {file}  <{url}>{hint}\n", done(row));
+        let (id, file) = (&row.id[..digits], printable(&row.shown));
+        let front = format!("{id}  {}  {size:>10}  {age:>8}  {file}", done(row));
+        // A column stays free, as many terminals fold a line that is as wide as they are.
+        let room = width.map_or(usize::MAX, |width| width.saturating_sub(front.width() + hint.len() + 1));
+        text += &format!("{front}{}{hint}\n", address(&row.url, room, looks));
     }
     text
+}
+
+/// The address with what stands around it, in as much room as there is.
+fn address(url: &str, room: usize, looks: Looks) -> String {
+    match room.saturating_sub("  <>".len()) {
+        room if url.width() <= room => format!("  <{url}>"),
+        room if room < ADDRESS => String::new(),
+        room => format!("  <{}>", fitted(url, room, looks).trim_end()),
+    }
 }
 
 /// ` 42%`, rounded down.
@@ -135,6 +154,8 @@ fn ago(age: Duration) -> String {
 mod tests {
     use super::*;
 
+    const PLAIN: Looks = Looks { colours: false, unicode: true };
+
     fn row(written: u64, total: Option<u64>) -> Listed {
         Listed {
             state: "unfinished",
@@ -158,7 +179,7 @@ mod tests {
             Listed { shown: "\u{1b}[2Jb".into(), there: false, ..row(0, Some(0)) },
         ];
         assert_eq!(
-            table(&rows, 8),
+            table(&rows, 8, None, PLAIN),
             "\
 ID        DONE        SIZE       AGE  FILE
 48fbe634   50%     1.0 KiB     3 min  a  <http://h/a>
@@ -166,7 +187,23 @@ ID        DONE        SIZE       AGE  FILE
 48fbe634  100%         0 B     3 min  \u{fffd}[2Jb  <http://h/a>  (its part is gone)
 "
         );
-        assert_eq!(table(&[], 8), "");
+        assert_eq!(table(&[], 8, None, PLAIN), "");
+    }
+
+    #[test]
+    fn no_row_is_folded() {
+        let rows =
+            [Listed { needs_credentials: true, url: "http://mirror.example/a.iso".into(), ..row(1, None) }];
+        for (width, end) in [
+            (92, "a  <http://mirror.example/a.iso>  (needs credentials)"),
+            (91, "a  <http://mirro…example/a.iso>  (needs credentials)"),
+            (77, "a  <http:…/a.iso>  (needs credentials)"),
+            (76, "a  (needs credentials)"),
+        ] {
+            let text = table(&rows, 8, Some(width), PLAIN);
+            let row = text.lines().nth(1).unwrap();
+            assert!(row.ends_with(&format!("  {end}")) && row.width() < width, "{width}: {row}");
+        }
     }
 
     #[test]
