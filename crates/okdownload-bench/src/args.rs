@@ -16,6 +16,8 @@ pub(crate) struct Args {
 pub(crate) enum Order {
     /// Run the comparison and print its tables as Markdown
     Run(RunOptions),
+    /// Make the pictures of the docs: okdl at work, and the comparison as a chart
+    Pictures(PictureOptions),
     /// Serve files slowly (the comparison starts this itself)
     ServeShaped(ShapedOptions),
     /// Download over plain sockets by recv and pwrite: what is within reach
@@ -89,6 +91,25 @@ pub(crate) enum OtherArg {
     Aria2c,
     Wget2,
     Axel,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct PictureOptions {
+    /// What to make [default: all]
+    #[arg(value_parser = clap::builder::PossibleValuesParser::new(crate::pictures::names()))]
+    pub(crate) names: Vec<String>,
+
+    /// Where the pictures go
+    #[arg(long, default_value = "docs/pictures")]
+    pub(crate) out: PathBuf,
+
+    /// What the chart is made of
+    #[arg(long, default_value = "docs/performance.md")]
+    pub(crate) figures: PathBuf,
+
+    /// The okdl to show [default: the one beside this program]
+    #[arg(long, value_name = "PATH")]
+    pub(crate) okdl: Option<PathBuf>,
 }
 
 #[derive(Debug, ClapArgs)]

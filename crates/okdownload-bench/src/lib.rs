@@ -8,7 +8,7 @@
 //! ```
 //!
 //! `works` says what is downloaded and what is aimed at, `programs` how each program is told to do it, `session` does
-//! one run, `report` prints. `shaped` and `raw` are programs of their own, which the comparison starts as processes so
+//! one run, `report` prints. `pictures` makes those of the docs. `shaped` and `raw` are programs of their own, which the comparison starts as processes so
 //! that their CPU time is not counted as anybody else's.
 #![cfg(target_os = "linux")]
 
@@ -17,6 +17,7 @@ mod compare;
 mod content;
 mod goals;
 mod measure;
+mod pictures;
 mod programs;
 mod raw;
 mod report;
@@ -41,6 +42,7 @@ pub(crate) type Result<T> = std::result::Result<T, String>;
 pub fn main() -> ExitCode {
     let done = match Args::parse().order {
         Order::Run(options) => compare::compare(&options),
+        Order::Pictures(options) => pictures::make(&options),
         Order::ServeShaped(options) => {
             shaped::serve(&options).map_err(|error| format!("cannot serve: {error}"))
         }

@@ -92,6 +92,13 @@ pub(crate) fn beside(name: &str) -> Result<PathBuf> {
     Ok(program.with_file_name(name))
 }
 
+/// The okdl at this path, or the one beside this program.
+pub(crate) fn okdl(path: Option<&Path>) -> Result<PathBuf> {
+    let path = path.map_or_else(|| beside("okdl"), |path| Ok(path.to_owned()))?;
+    path.canonicalize()
+        .map_err(|error| format!("no okdl at {}: {error}; build it, or say --okdl", path.display()))
+}
+
 /// Each okdl with its label: those that were named, or the one beside this program.
 fn okdls(options: &RunOptions) -> Result<Vec<(String, PathBuf)>> {
     let named = options.okdl.iter().map(|text| match text.split_once('=') {
@@ -103,9 +110,7 @@ fn okdls(options: &RunOptions) -> Result<Vec<(String, PathBuf)>> {
         okdls.push(("okdl".to_owned(), beside("okdl")?));
     }
     for (_, path) in &mut okdls {
-        let found = path.canonicalize();
-        *path = found
-            .map_err(|error| format!("no okdl at {}: {error}; build it, or say --okdl", path.display()))?;
+        *path = okdl(Some(path))?;
     }
     let mut labels: Vec<_> = okdls.iter().map(|(label, _)| label).collect();
     labels.sort();

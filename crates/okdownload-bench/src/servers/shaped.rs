@@ -31,7 +31,7 @@ fn arguments(root: &Path, shape: Shape) -> Vec<std::ffi::OsString> {
 }
 
 impl Shaped {
-    pub(super) fn start(root: &Path, shape: Shape) -> Result<Self> {
+    pub(crate) fn start(root: &Path, shape: Shape) -> Result<Self> {
         let cannot = |error| format!("cannot start the shaped server: {error}");
         let mut command = Command::new(std::env::current_exe().map_err(cannot)?);
         command.args(arguments(root, shape)).stdin(Stdio::piped()).stdout(Stdio::piped());
@@ -45,7 +45,7 @@ impl Shaped {
         Ok(shaped)
     }
 
-    pub(super) fn url(&self, name: &str) -> String {
+    pub(crate) fn url(&self, name: &str) -> String {
         format!("http://127.0.0.1:{}/{name}", self.port)
     }
 

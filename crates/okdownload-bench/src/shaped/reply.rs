@@ -25,13 +25,21 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Option<(Request, usize)>, httparse::
     let wish = value("connection").map(|wish| wish.to_ascii_lowercase());
     let is_old = head.version == Some(0);
     let request = Request {
-        path: head.path.unwrap_or_default().to_owned(),
+        path: path_of(head.path.unwrap_or_default()).to_owned(),
         is_head: head.method == Some("HEAD"),
         range: value("range"),
         if_range: value("if-range"),
         closes: wish.map_or(is_old, |wish| wish == "close" || is_old && wish != "keep-alive"),
     };
     Ok(Some((request, length)))
+}
+
+/// The path of what is asked for: who takes this server for a proxy asks for whole addresses, of any host.
+fn path_of(target: &str) -> &str {
+    match target.strip_prefix("http://") {
+        Some(rest) => rest.find('/').map_or("/", |slash| &rest[slash..]),
+        None => target,
+    }
 }
 
 /// A response: its head, and the bytes of the file that follow.
@@ -128,6 +136,13 @@ mod tests {
     fn heads_have_no_body_and_tell_its_length() {
         let reply = reply(&request("HEAD /a HTTP/1.1\r\n\r\n"), Some(100));
         assert!(reply.body.is_empty() && reply.head.contains("Content-Length: 100\r\n"), "{reply:?}");
+    }
+
+    #[test]
+    fn whole_addresses_are_asked_of_a_proxy() {
+        for (target, path) in [("/a/b", "/a/b"), ("http://h:1/a/b", "/a/b"), ("http://h", "/")] {
+            assert_eq!(request(&format!("GET {target} HTTP/1.1\r\n\r\n")).path, path);
+        }
     }
 
     #[test]
