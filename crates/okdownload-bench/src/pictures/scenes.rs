@@ -84,13 +84,13 @@ fn one(stage: &mut Stage) -> Result<()> {
 fn eight(stage: &mut Stage) -> Result<()> {
     let files = [
         ("debian-13-netinst.iso", 320),
-        ("alpine-standard-3.22-x86_64.iso", 150),
-        ("linux-6.17.tar.xz", 96),
-        ("ubuntu-26.04-live-server-amd64.iso", 540),
+        ("alpine-standard-3.22-x86_64.iso", 180),
+        ("linux-6.17.tar.xz", 140),
+        ("ubuntu-26.04-live-server-amd64.iso", 380),
         ("rust-1.91.0-x86_64-unknown-linux-gnu.tar.xz", 210),
-        ("planet-baden-wuerttemberg.osm.pbf", 400),
+        ("planet-baden-wuerttemberg.osm.pbf", 300),
         ("enwiki-abstract.xml.gz", 260),
-        ("readme.pdf", 48),
+        ("handbook.pdf", 160),
     ];
     let urls = files.iter().map(|(name, size)| stage.serve(name, *size)).collect::<Result<Vec<_>>>()?;
     stage.write("list.txt", &urls)?;
