@@ -46,8 +46,11 @@ pub(crate) enum Cell {
     Missing,
 }
 
+/// The columns of a name that nothing is left out of for the sake of what stands behind it.
+pub(crate) const WIDEST_NAME: usize = 40;
+
 /// The least and the most columns of a name, and those of a map: the least, and what no name takes from it.
-const NAME: (usize, usize) = (12, 40);
+const NAME: (usize, usize) = (12, WIDEST_NAME);
 const MAP: (usize, usize) = (8, 12);
 /// `100%`, and what comes behind the map; each with the room before it.
 const PERCENT: usize = 5;

@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Interval, MissedTickBehavior};
 use unicode_width::UnicodeWidthStr;
 
-use crate::bars::{AllFigures, FileFigures, file_line, total_line};
+use crate::bars::{AllFigures, FileFigures, WIDEST_NAME, file_line, total_line};
 use crate::json::JsonLines;
 use crate::plan::Plan;
 use crate::pour::pour;
@@ -73,6 +73,8 @@ struct File {
     handle: TaskHandle,
     name: String,
     progress: watch::Receiver<Progress>,
+    /// What of it was last written as JSON.
+    written: Progress,
     /// Since when it runs.
     since: Option<Instant>,
     /// Bytes that were there when it began.
@@ -236,9 +238,19 @@ impl<'a> Run<'a> {
             request.enqueue()
         };
         let progress = handle.progress();
+        let written = *progress.borrow();
         self.active.insert(
             index,
-            File { handle, name, progress, since: None, resumed: 0, planned: Vec::new(), blocks: None },
+            File {
+                handle,
+                name,
+                progress,
+                written,
+                since: None,
+                resumed: 0,
+                planned: Vec::new(),
+                blocks: None,
+            },
         );
     }
 
@@ -272,8 +284,8 @@ impl<'a> Run<'a> {
         if end.is_completed() {
             // It is known only now where one is that was there already.
             let name = end.location.as_ref().map(report::place).unwrap_or_default();
-            self.names = self.names.max(name.width());
-            let names = (self.plan.len() > 1).then_some(self.names);
+            self.names = self.names.max(report::printable(&name).width());
+            let names = (self.plan.len() > 1).then_some(self.names.min(WIDEST_NAME));
             self.console.note(|| report::completed(end, file.handle.task(), names));
             return;
         }
@@ -302,13 +314,15 @@ impl<'a> Run<'a> {
                 all.total = None;
                 continue;
             };
-            let news = file.progress.has_changed().unwrap_or(false);
-            let progress = *file.progress.borrow_and_update();
+            let progress = *file.progress.borrow();
             all.there += progress.written;
             all.longest = all.longest.max(progress.eta().unwrap_or_default());
             all.total = all.total.zip(progress.total).and_then(|(all, its)| all.checked_add(its));
             came += progress.written.saturating_sub(file.resumed);
-            if let Some(json) = self.json.filter(|_| news) {
+            let mut news = || std::mem::replace(&mut file.written, progress) != progress;
+            if let Some(json) = self.json
+                && news()
+            {
                 json.progress(*index, file.handle.task(), progress);
             }
             if since.elapsed() >= CALM && lines.len() < MOST.min(height.saturating_sub(2)) {

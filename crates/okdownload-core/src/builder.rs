@@ -122,8 +122,8 @@ impl OkDownloadBuilder {
         self
     }
 
-    /// The runtime to work on, with I/O and time enabled, which has to live as long as the engine: if it is shut down,
-    /// all tasks end with an error. Default: a small one of the engine's own, started on first use, so that the engine
+    /// The runtime to work on, with I/O and time enabled, which has to live as long as the engine: if it is shut down
+    /// while a task runs, all tasks end with an error. Default: a small one of the engine's own, started on first use, so that the engine
     /// works from synchronous code and under any executor.
     pub fn runtime(mut self, handle: Handle) -> Self {
         self.runtime = Some(handle);

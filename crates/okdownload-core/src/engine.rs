@@ -469,14 +469,12 @@ impl Engine {
             TaskEnd::failed(panicked(panic.as_ref()))
         });
         let ended = self.finished(&entry, end.cause == EndCause::Canceled);
-        (running.counts, running.goes_on) = (false, !ended);
+        // From here on the end is told in any case, also if a store panics.
+        running.over(ended.then_some(end));
         // The next one need not wait for this one's end to be told.
         self.pump();
         if let Err(error) = self.recorder.told(id).await {
             entry.hub().warn(format!("the end of a download could not be recorded: {error}"));
-        }
-        if ended {
-            self.end(&entry, end);
         }
     }
 
@@ -493,16 +491,14 @@ impl Engine {
     }
 
     /// A run was dropped by its runtime, which was shut down. Nothing runs here any more, so all tasks end.
-    pub(crate) fn abandoned(self: &Arc<Self>, entry: &Entry, counts: bool) {
+    pub(crate) fn abandoned(self: &Arc<Self>, entry: &Entry) {
         let end = || {
             let advice = "give the builder a runtime that lives as long as the engine, or leave it its own";
             TaskEnd::failed(Error::misuse("the runtime that the engine was given has been shut down", advice))
         };
         self.dispatcher.close();
         self.recorder.forget(entry.task.id());
-        if counts {
-            self.dispatcher.finished(entry.task.id(), false);
-        }
+        self.dispatcher.finished(entry.task.id(), false);
         self.end(entry, end());
         for (entry, turn) in self.dispatcher.cancel_all().end_now {
             self.end_in_turn(&entry, end(), turn);

@@ -80,6 +80,9 @@ impl TaskHandle {
     ///
     /// # Errors
     /// Not the task's, which are in its end: those of [`OkDownload::block_on`].
+    ///
+    /// # Panics
+    /// If the task is paused, and the runtime that the engine was given has been shut down: it keeps the time.
     pub fn wait_blocking_timeout(&self, timeout: Duration) -> Result<Option<TaskEnd>> {
         self.block_on(async { tokio::time::timeout(timeout, self.wait()).await.ok() })
     }

@@ -139,7 +139,7 @@ impl io::Read for BlockingReader {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let reader = &mut self.0;
         // Most reads find their bytes here, and need not wait.
-        if reader.chunk.is_empty() {
+        if reader.chunk.is_empty() && !out.is_empty() {
             let handle = reader.handle.clone();
             let next = handle.block_on(reader.chunk()).flatten().map_err(io::Error::other)?;
             reader.chunk = next.unwrap_or_default();

@@ -2,31 +2,47 @@
 
 use std::sync::Arc;
 
+use okdownload_types::TaskEnd;
+
 use crate::engine::Engine;
 use crate::entry::Entry;
 
-/// Goes with a run. A runtime that is shut down drops its runs wherever they are, and nobody else would tell their ends:
+/// Goes with a run, and tells its end when it is dropped. A runtime that is shut down drops its runs wherever they are:
 /// who waits for them would wait for ever.
 #[derive(Debug)]
 pub(crate) struct Running {
     engine: Arc<Engine>,
     entry: Arc<Entry>,
-    /// Whether the dispatcher counts it among those that run.
-    pub(crate) counts: bool,
-    /// Whether the task goes on after this run, which has no end to tell then.
-    pub(crate) goes_on: bool,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    /// The dispatcher counts it among those that run.
+    Runs,
+    /// The task ends with it.
+    Ends(TaskEnd),
+    /// The task goes on after it.
+    GoesOn,
 }
 
 impl Running {
     pub(crate) fn new(engine: Arc<Engine>, entry: Arc<Entry>) -> Self {
-        Self { engine, entry, counts: true, goes_on: false }
+        Self { engine, entry, state: State::Runs }
+    }
+
+    /// The run is over, and the dispatcher knows. `end`: the task's, if it ends with it.
+    pub(crate) fn over(&mut self, end: Option<TaskEnd>) {
+        self.state = end.map_or(State::GoesOn, State::Ends);
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        if self.counts || !(self.goes_on || self.entry.is_ended()) {
-            self.engine.abandoned(&self.entry, self.counts);
+        match std::mem::replace(&mut self.state, State::GoesOn) {
+            State::Runs => self.engine.abandoned(&self.entry),
+            State::Ends(end) => self.engine.end(&self.entry, end),
+            State::GoesOn => {}
         }
     }
 }

@@ -1,5 +1,6 @@
 //! All connections of one run: who works on what, until everything is there.
 
+use std::cmp::Reverse;
 use std::num::NonZeroU64;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -211,19 +212,21 @@ impl<'a> Crew<'a> {
             let remaining = end?.checked_sub(position).filter(|rest| *rest > 0)?;
             Some((remaining, worker.speed().or(idle_speed), worker))
         });
-        let rests: Vec<_> = rests.collect();
-        let longest = |(remaining, speed, _): &&(u64, Option<NonZeroU64>, _)| time(*remaining, *speed);
-        let &(remaining, speed, worker) = rests.iter().max_by_key(longest)?;
+        let mut rests: Vec<_> = rests.collect();
         let all = rests.iter().map(|(remaining, ..)| *remaining).sum();
         let speeds = rests.iter().map(|(_, speed, _)| *speed).chain(self.idle.iter().map(|idle| idle.speed));
-        let mut strategy = self.run.strategy();
-        let mut facts = SplitFacts::new(remaining, strategy.smallest_block().get());
-        (facts.speed, facts.idle_speed) = (speed, idle_speed);
         let speed_of_all = speeds.flatten().map(NonZeroU64::get).fold(0, u64::saturating_add);
-        facts.time_left = NonZeroU64::new(speed_of_all).map(|speed| time(all, Some(speed)));
-        facts.answer_time = answer_time.max(worker.answer_time());
-        let taken = strategy.split(&facts)?;
-        self.transfer.ledger.split(worker.scope.block()?, taken.get())
+        let time_left = NonZeroU64::new(speed_of_all).map(|speed| time(all, Some(speed)));
+        let mut strategy = self.run.strategy();
+        // One that stands still may have nothing worth taking, and others all the more.
+        rests.sort_by_key(|(remaining, speed, _)| Reverse(time(*remaining, *speed)));
+        rests.into_iter().find_map(|(remaining, speed, worker)| {
+            let mut facts = SplitFacts::new(remaining, strategy.smallest_block().get());
+            (facts.speed, facts.idle_speed, facts.time_left) = (speed, idle_speed, time_left);
+            facts.answer_time = answer_time.max(worker.answer_time());
+            let taken = strategy.split(&facts)?;
+            self.transfer.ledger.split(worker.scope.block()?, taken.get())
+        })
     }
 
     /// Goes on after a connection's end. `Some`: the transfer is over.

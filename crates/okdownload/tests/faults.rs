@@ -425,14 +425,14 @@ async fn an_error_before_the_first_byte_leaves_no_part() {
     half_with(&place, tagged(body.clone()), one(&place).build().unwrap()).await;
     std::fs::remove_file(place.path("a.okdownload")).unwrap();
     // the database can be read and not written
-    let store = FailingCommits(db(&place));
+    let store = FailingCommits(db(&place), || Error::new(ErrorKind::Store, "database or disk is full"));
     let ok = OkDownload::builder().download_store(store).build().unwrap();
     let end = ok.task(one(&place).build().unwrap()).enqueue().await;
     assert_eq!(end.error.unwrap().kind(), ErrorKind::Store);
     assert!(place.files().is_empty());
 }
 #[derive(Debug)]
-struct FailingCommits(SqliteStore);
+struct FailingCommits(SqliteStore, fn() -> Error);
 #[async_trait]
 impl DownloadStore for FailingCommits {
     fn capability(&self) -> okdownload::store::StoreCapability {
@@ -461,10 +461,24 @@ impl DownloadStore for FailingCommits {
         _: Vec<okdownload::store::Change>,
         _: okdownload::store::CommitLevel,
     ) -> Result<()> {
-        Err(Error::new(ErrorKind::Store, "database or disk is full"))
+        Err((self.1)())
     }
     async fn close(&self) -> Result<()> {
         self.0.close().await
+    }
+}
+
+#[tokio::test]
+async fn a_store_that_panics_at_the_end_of_one_task_ends_no_other() {
+    let place = Place::new().await;
+    let store = FailingCommits(db(&place), || panic!("a bug of the store"));
+    let ok = OkDownload::builder().download_store(store).build().unwrap();
+    for name in ["a", "b"] {
+        place.server.serve(&format!("/{name}"), tagged(Body::pattern(23, 1000)));
+        let task = place.task(&format!("/{name}"), name).build().unwrap();
+        let end = tokio::time::timeout(Duration::from_secs(10), ok.task(task).enqueue().wait()).await;
+        let end = end.expect("its end is told");
+        assert!(end.is_completed(), "{name}: {end:?}");
     }
 }
 
