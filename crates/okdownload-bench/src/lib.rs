@@ -8,8 +8,8 @@
 //! ```
 //!
 //! `works` says what is downloaded and what is aimed at, `programs` how each program is told to do it, `session` does
-//! one run, `report` prints. `pictures` makes those of the docs. `shaped` and `raw` are programs of their own, which the comparison starts as processes so
-//! that their CPU time is not counted as anybody else's.
+//! one run, `report` prints. `pictures` makes those of the docs. `shaped` and `raw` are programs of their own, which the
+//! comparison starts as processes so that their CPU time is not counted as anybody else's.
 #![cfg(target_os = "linux")]
 
 mod args;

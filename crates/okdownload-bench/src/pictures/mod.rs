@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn pictures_are_sound_and_small_and_show_what_they_should() {
-        for (name, seen) in scenes().into_iter().chain([("chart.svg".into(), "okdl, power")]) {
+        for (name, seen) in scenes().into_iter().chain([("chart.svg".into(), "okdl (default: synced)")]) {
             let text = read(&format!("pictures/{name}"));
             assert!(text.len() < 150_000, "{name} has {} bytes", text.len());
             let tree = roxmltree::Document::parse(&text).unwrap_or_else(|error| panic!("{name}: {error}"));
