@@ -46,7 +46,9 @@ pub(crate) enum Command {
     List(ListArgs),
     /// Go on with what is unfinished
     Resume(ResumeArgs),
-    /// Give up what is unfinished, or its record
+    /// Give up what is unfinished and delete its part, or only a record
+    ///
+    /// Of what is complete only the record goes; the file stays.
     Forget(ForgetArgs),
     /// Tell what a server can do
     Probe(ProbeArgs),
@@ -97,7 +99,7 @@ pub(crate) struct ForgetArgs {
     /// Which: an id or its beginning, a file or its URL
     #[arg(value_name = "ID")]
     pub(crate) ids: Vec<String>,
-    /// All that is unfinished
+    /// All that is unfinished, with their parts
     #[arg(long)]
     pub(crate) all: bool,
     /// The records of all that is complete; the files stay

@@ -59,8 +59,8 @@ const ETA: usize = 9;
 const SIZE: usize = 12;
 const CONNECTIONS: usize = 5;
 
-/// The line of a file, of `width` columns at most, below others whose names take up to `names` columns. What there is no room for is left out: connections first, then the
-/// size, the time that is left, the speed, and the map.
+/// The line of a file, of `width` columns at most, below others whose names take up to `names` columns. What there is
+/// no room for is left out: connections first, then the size, the time that is left, the speed, and the map.
 pub(crate) fn file_line(file: &FileFigures<'_>, names: usize, width: usize, looks: Looks) -> Line {
     let columns = [SPEED, ETA, SIZE, CONNECTIONS];
     let least = NAME.0 + PERCENT + 1 + MAP.0;

@@ -2,7 +2,8 @@
 //!
 //! What may hold a secret (URLs, headers, passwords, proxies) is taken as text and judged elsewhere: clap would show
 //! it in its messages. `-h` and `--help` leave out what is rarely wanted (`hide_short_help`); `--help-all` and the
-//! manual page have it all. Every long option here is a key of the configuration file too, see `config`.
+//! manual page have it all. Every long option here is a key of the configuration file too, but for those about one run or
+//! one file: `NOT_KEYS` in `config`.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -37,11 +38,13 @@ pub(crate) struct DownloadArgs {
     #[arg(short, long, value_name = "NAME", help_heading = "What and where")]
     pub(crate) out: Option<PathBuf>,
 
-    /// error, skip, overwrite, rename or update
+    /// error (default), skip, overwrite, rename, update
     #[arg(long, value_name = "WHAT", hide_possible_values = true, help_heading = "What and where")]
     pub(crate) on_exists: Option<ExistsArg>,
 
     /// Check the one file's digest, as sha-256=...
+    ///
+    /// sha-512, sha-1 and md5 can be checked too.
     #[arg(long, value_name = "ALG=HEX", help_heading = "What and where")]
     pub(crate) checksum: Option<String>,
 
@@ -201,7 +204,7 @@ pub(crate) struct CommonArgs {
     #[arg(short, long, action = clap::ArgAction::Count, help_heading = "How it works")]
     pub(crate) verbose: u8,
 
-    /// Read options from FILE [default: okdl/config.toml where configuration is kept]
+    /// Read options from FILE [default: ~/.config/okdl/config.toml, or the platform's place]
     #[arg(long, value_name = "FILE", hide_short_help = true, help_heading = "How it works")]
     pub(crate) config: Option<PathBuf>,
 
