@@ -11,6 +11,10 @@
 //! | [`synchronous`] | programs without `async` |
 //! | [`storage`] | what is stored where, for how long, and how to choose it |
 //!
+//! In the examples `ok` is an engine, as `OkDownload::builder().build()?` makes it; `url` and `directory` are yours. What
+//! awaits is within `#[tokio::main(flavor = "current_thread")] async fn main() -> Result<()>`, which takes
+//! `cargo add tokio --features macros,rt`.
+//!
 //! The module is there in the docs only: it has no code.
 
 #[doc = include_str!("guide/progress.md")]

@@ -17,8 +17,9 @@
 //! }
 //! ```
 //!
-//! Stop it at any moment, run it again, and it goes on from there. In asynchronous code, `download(task).await` does the
-//! same; `enqueue` gives a handle that can be awaited, paused, resumed, cancelled and watched.
+//! `cargo add okdownload` is all that it takes. Stop it at any moment, run it again, and it goes on from there. In
+//! asynchronous code, `download(task).await` does the same (for an `async` `main`: `cargo add tokio --features macros,rt`);
+//! `enqueue` gives a handle that can be awaited, paused, resumed, cancelled and watched.
 //!
 //! # Read on
 //!
@@ -41,12 +42,13 @@
 //! | part | default | feature | others |
 //! |---|---|---|---|
 //! | [`connection`] | reqwest | `reqwest` | `isahc`, your own |
-//! | [`output`] | local files | `file` | `uri` (S3 and others), your own |
+//! | [`output`] | local files | `file` | `uri` (S3), your own |
 //! | [`store`] | SQLite | `sqlite` | `memory`, `sled`, your own |
 //! | [`strategy`] | OkDownload's | | your own |
 //! | [`monitor`] | none | | your own |
 //!
-//! A feature adds a backend; it never changes what a program does that did not ask for it.
+//! A feature adds a backend; it never changes what a program does that did not ask for it. `uri` brings S3, and OpenDAL's
+//! `fs` and `memory`; for other services depend on `okdownload-output-uri` too, with their features.
 //!
 //! # Layers
 //!
@@ -78,7 +80,7 @@
 //! So a layer sees every request that is made, those of retries and redirects too, complete as the engine wants it
 //! sent. What it adds, the server sees, and no event tells; what it hands up is what is checked and retried. A layer
 //! must not change `Range`, nor what a range of the body is: the check holds it to what was asked for. Two layers are in
-//! `examples/layers`.
+//! [`examples/layers`](https://github.com/okdownload/okdownload/tree/main/examples/layers).
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 // There is nothing in it but docs and their examples.
