@@ -206,7 +206,6 @@ pub fn default_split(facts: &SplitFacts) -> Option<NonZeroU64> {
     /// What lies in buffers on the way takes about half as long. And where one link is all connections' limit, nothing is
     /// gained at all: who is left alone takes what the idle one leaves.
     const LEAST_GAIN: Duration = Duration::from_millis(100);
-    const DRIPS: Duration = Duration::from_secs(2);
     let (Some(speed), Some(idle)) = (facts.speed, facts.idle_speed) else {
         return NonZeroU64::new(facts.remaining / 2).filter(|taken| taken.get() >= facts.smallest / 2);
     };
@@ -217,8 +216,7 @@ pub fn default_split(facts: &SplitFacts) -> Option<NonZeroU64> {
     let taken = (remaining * idle / (speed + idle)).min(remaining.saturating_sub(until_all_is_there));
     // What the owner is relieved of, at its own speed.
     let gain = taken.saturating_mul(1_000_000) / speed;
-    // From a connection that drips, even the last bytes are worth a request.
-    let least = if gain >= DRIPS.as_micros() { 1 } else { u128::from(facts.smallest / 16).max(1) };
+    let least = u128::from(facts.smallest / 16).max(1);
     let enough = gain >= LEAST_GAIN.max(facts.answer_time.saturating_mul(2)).as_micros();
     let taken = taken.max(least).min(remaining.saturating_sub(least));
     u64::try_from(taken).ok().filter(|_| enough && taken >= least).and_then(NonZeroU64::new)
@@ -318,7 +316,6 @@ mod tests {
         // The last bytes of a slow one, and what is not worth a block.
         assert_eq!(split(MIB / 8, MIB / 8, 1 << 30, 0), Some(MIB / 16));
         assert_eq!(split(MIB / 8 - 1, MIB / 8, 1 << 30, 0), None);
-        assert_eq!(split(MIB / 8 - 1, 4096, 1 << 30, 0), Some(MIB / 8 - 2), "it drips");
         assert_eq!(split(u64::MAX, u64::MAX, u64::MAX, 0), Some(u64::MAX / 2));
         assert_eq!(split(0, 1, 1, 0), None);
     }
