@@ -284,7 +284,8 @@ proptest! {
     ) {
         let bytes = [b"p/", &place[..]].concat();
         let Location::Path(path) = Location::from_bytes(&bytes).unwrap() else { panic!("not a path") };
-        let target = if switches[0] { Target::file(path) } else { Target::directory(path) };
+        // A path may end in no name; then it is no file's.
+        let target = if switches[0] { Target::file(path.join("f")) } else { Target::directory(path) };
         let mut builder = DownloadTask::builder("http://h/a?b", target)
             .priority(priority).retries(retries).redirects(redirects).rate_limit(rate)
             .progress_interval(interval).trust_length(switches[1]).preallocate(switches[2])
