@@ -192,22 +192,34 @@ pub(crate) fn fitted(name: &str, width: usize, looks: Looks) -> String {
     }
     let mark = if looks.unicode { "…" } else { "~" };
     let room = width.saturating_sub(1);
-    let front = taken(name.chars(), room / 2);
-    let back: String = taken(name.chars().rev(), room - front.width()).chars().rev().collect();
+    let front = front(name, room / 2);
+    let back = back(name, room - front.width());
     let text = if width == 0 { String::new() } else { format!("{front}{mark}{back}") };
     let missing = width.saturating_sub(text.width());
     text + &" ".repeat(missing)
 }
 
-/// As many characters as fit.
-fn taken(characters: impl Iterator<Item = char>, width: usize) -> String {
-    let mut used = 0;
-    characters
-        .take_while(|c| {
-            used += c.width().unwrap_or(0);
-            used <= width
-        })
-        .collect()
+/// As many signs of the beginning as fit. They are measured together: a selector behind a character can make it wider, and
+/// characters that are joined take the room of one.
+fn front(text: &str, width: usize) -> &str {
+    let ends = text.char_indices().map(|(start, c)| start + c.len_utf8());
+    let fitting =
+        ends.take_while(|end| text[..*end].width() <= width).filter(|end| begins_sign(&text[*end..]));
+    fitting.last().map_or("", |end| &text[..end])
+}
+
+/// As many signs of the end as fit.
+fn back(text: &str, width: usize) -> &str {
+    let starts = text.char_indices().rev().map(|(start, _)| start);
+    let fitting = starts
+        .take_while(|start| text[*start..].width() <= width)
+        .filter(|start| begins_sign(&text[*start..]));
+    fitting.last().map_or("", |start| &text[start..])
+}
+
+/// Whether what comes is no part of a sign that was there before: accents and selectors take no room of their own.
+fn begins_sign(rest: &str) -> bool {
+    rest.chars().next().is_none_or(|c| c.width() != Some(0))
 }
 
 fn pad_left(text: &str, width: usize) -> String {
@@ -268,6 +280,7 @@ mod tests {
             "",
             "a",
             "日本語の名前のファイル.tar.gz",
+            "☁\u{fe0f} 👩\u{200d}🔬 🇩🇪 1\u{fe0f}\u{20e3} and ☁\u{fe0f}☁\u{fe0f}☁\u{fe0f}☁\u{fe0f} 👍🏽.iso",
             "a-rather-long-name-of-a-file-that-has-no-end-at-all.iso",
         ];
         let blocks = [block(0, 100 * MIB, 30 * MIB)];
@@ -355,6 +368,27 @@ mod tests {
             ("日本語", 4, "…語 "),
         ] {
             assert_eq!(fitted(name, width, PLAIN), shown, "{name} {width}");
+        }
+    }
+
+    #[test]
+    fn signs_of_several_characters_take_their_room() {
+        for (name, width, shown) in [
+            // A selector makes a sign of one column one of two, and one of two one of one.
+            ("☁\u{fe0f}☁\u{fe0f}☁\u{fe0f}☁\u{fe0f}", 7, "☁\u{fe0f}…☁\u{fe0f}☁\u{fe0f}"),
+            ("☁\u{fe0f}☁\u{fe0f}☁\u{fe0f}☁\u{fe0f}", 6, "☁\u{fe0f}…☁\u{fe0f} "),
+            ("☁\u{fe0f}☁\u{fe0f}☁\u{fe0f}", 3, "…☁\u{fe0f}"),
+            ("a1\u{fe0f}\u{20e3}b1\u{fe0f}\u{20e3}", 5, "a…b1\u{fe0f}\u{20e3}"),
+            ("ab⌚\u{fe0e}⌚\u{fe0e}c", 4, "a…⌚\u{fe0e}c"),
+            // Joined ones, flags and those with a colour are one.
+            ("👩\u{200d}🔬👩\u{200d}🔬👩\u{200d}🔬", 5, "👩\u{200d}🔬…👩\u{200d}🔬"),
+            ("🇩🇪🇫🇷🇮🇹", 5, "🇩🇪…🇮🇹"),
+            ("👍🏽👍🏽👍🏽", 5, "👍🏽…👍🏽"),
+            // An accent stays with its letter.
+            ("e\u{301}e\u{301}e\u{301}e\u{301}", 3, "e\u{301}…e\u{301}"),
+        ] {
+            let fitted = fitted(name, width, PLAIN);
+            assert_eq!((fitted.as_str(), fitted.width()), (shown, width), "{name} {width}");
         }
     }
 }
