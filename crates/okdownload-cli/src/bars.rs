@@ -18,6 +18,8 @@ pub(crate) struct FileFigures<'a> {
     pub(crate) eta: Option<Duration>,
     pub(crate) connections: usize,
     pub(crate) blocks: &'a [BlockInfo],
+    /// When it is tried again, and why, if it waits for that.
+    pub(crate) retry: Option<&'a str>,
 }
 
 /// How far all are.
@@ -62,6 +64,9 @@ const CONNECTIONS: usize = 5;
 /// The line of a file, of `width` columns at most, below others whose names take up to `names` columns. What there is
 /// no room for is left out: connections first, then the size, the time that is left, the speed, and the map.
 pub(crate) fn file_line(file: &FileFigures<'_>, names: usize, width: usize, looks: Looks) -> Line {
+    if let Some(retry) = file.retry {
+        return waiting_line(file, retry, names, width, looks);
+    }
     let columns = [SPEED, ETA, SIZE, CONNECTIONS];
     let least = NAME.0 + PERCENT + 1 + MAP.0;
     let fits = |count: &usize| least + columns[..*count].iter().sum::<usize>() <= width;
@@ -93,6 +98,19 @@ fn left(eta: Duration) -> String {
     const LONG: Duration = Duration::from_secs(100 * 3600);
     let eta = eta.saturating_add(Duration::from_secs(1));
     if eta < LONG { clock(eta) } else { ">99 h".into() }
+}
+
+/// The line of a file that nothing comes of now: why stands in the place of the map, and ends where there is no more room.
+fn waiting_line(file: &FileFigures<'_>, retry: &str, names: usize, width: usize, looks: Looks) -> Line {
+    let name = names.clamp(NAME.0, NAME.1).min(width / 3);
+    let mut line = narrow(file, (name + PERCENT).min(width), looks);
+    let room = width.saturating_sub(line.width + 1);
+    if room > 0 {
+        let cut = retry.width() > room;
+        let shown = front(retry, room - usize::from(cut));
+        line.push(&format!(" {shown}{}", if cut { looks.mark() } else { "" }), looks.colour(Colour::Yellow));
+    }
+    line
 }
 
 /// Name and percent, where there is no room for more.
@@ -190,7 +208,7 @@ pub(crate) fn fitted(name: &str, width: usize, looks: Looks) -> String {
     if have <= width {
         return format!("{name}{}", " ".repeat(width - have));
     }
-    let mark = if looks.unicode { "…" } else { "~" };
+    let mark = looks.mark();
     let room = width.saturating_sub(1);
     let front = front(name, room / 2);
     let back = back(name, room - front.width());
@@ -247,6 +265,7 @@ mod tests {
             eta: Some(Duration::from_secs(13)),
             connections: 4,
             blocks,
+            retry: None,
         }
     }
 
@@ -275,6 +294,30 @@ mod tests {
     }
 
     #[test]
+    fn a_file_that_waits_says_why() {
+        let retry = Some("retry 2 in 3 s: the host name cannot be resolved (url: http://exmaple.com/a)");
+        let file = FileFigures { retry, ..figures("a.iso", &[]) };
+        for (width, line) in [
+            (
+                110,
+                "a.iso         30% retry 2 in 3 s: the host name cannot be resolved (url: http://exmaple.com/a)",
+            ),
+            (80, "a.iso         30% retry 2 in 3 s: the host name cannot be resolved (url: http:/…"),
+            (40, "a.iso         30% retry 2 in 3 s: the h…"),
+            (20, "a.iso   30% retry 2…"),
+            (8, "a.iso  "),
+            (3, "a…o"),
+            (0, ""),
+        ] {
+            let shown = file_line(&file, file.name.width(), width, PLAIN);
+            assert!(shown.width <= width && shown.text.width() == shown.width, "{width}: {shown:?}");
+            assert_eq!(shown.text, line, "{width}");
+        }
+        let unknown = FileFigures { total: None, retry: Some("retry 1"), ..file };
+        assert_eq!(file_line(&unknown, 5, 80, ASCII).text, "a.iso              retry 1");
+    }
+
+    #[test]
     fn every_line_fits() {
         let names = [
             "",
@@ -290,13 +333,15 @@ mod tests {
                 for (looks, eta) in [PLAIN, ASCII].into_iter().flat_map(|looks| etas.map(|eta| (looks, eta)))
                 {
                     let eta = eta.map(Duration::from_secs);
-                    let figures = FileFigures { total, eta, ..figures(name, &blocks) };
-                    let line = file_line(&figures, name.width(), width, looks);
-                    assert!(
-                        line.width <= width && line.text.width() == line.width,
-                        "{width} {total:?}: {line:?}"
-                    );
-                    assert!(looks.unicode || !name.is_ascii() || line.text.is_ascii(), "{line:?}");
+                    for retry in [None, Some("retry 2 in 3 s: it broke")] {
+                        let figures = FileFigures { total, eta, retry, ..figures(name, &blocks) };
+                        let line = file_line(&figures, name.width(), width, looks);
+                        assert!(
+                            line.width <= width && line.text.width() == line.width,
+                            "{width} {total:?}: {line:?}"
+                        );
+                        assert!(looks.unicode || !name.is_ascii() || line.text.is_ascii(), "{line:?}");
+                    }
                 }
             }
         }

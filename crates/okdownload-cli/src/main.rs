@@ -17,6 +17,7 @@ mod options;
 mod plan;
 mod pour;
 mod report;
+mod retries;
 mod run;
 mod signals;
 mod state;

@@ -32,21 +32,24 @@ impl Failure {
 pub(crate) struct Console {
     /// The lines that change, above which others are told; `None` where there are none.
     bottom: Option<Arc<Mutex<Bottom>>>,
+    /// Whether nobody is watching.
     quiet: bool,
+    /// Whether only errors are wanted.
+    silent: bool,
     looks: Looks,
 }
 
 impl Console {
     /// For errors only.
     pub(crate) fn plain() -> Self {
-        Self { bottom: None, quiet: true, looks: Looks::of_stderr() }
+        Self { bottom: None, quiet: true, silent: true, looks: Looks::of_stderr() }
     }
 
-    /// `quiet`: no progress even on a terminal.
-    pub(crate) fn new(quiet: bool) -> Self {
-        let wanted = !quiet && terminal::can_paint();
-        let quiet = quiet || !std::io::stderr().is_terminal();
-        Self { bottom: wanted.then(Arc::default), quiet, looks: Looks::of_stderr() }
+    /// `silent`: no progress even on a terminal.
+    pub(crate) fn new(silent: bool) -> Self {
+        let wanted = !silent && terminal::can_paint();
+        let quiet = silent || !std::io::stderr().is_terminal();
+        Self { bottom: wanted.then(Arc::default), quiet, silent, looks: Looks::of_stderr() }
     }
 
     /// Whether somebody is watching lines that change.
@@ -67,6 +70,13 @@ impl Console {
     pub(crate) fn note(&self, message: impl FnOnce() -> String) {
         if !self.quiet {
             self.line(Line::plain(printable(&message())));
+        }
+    }
+
+    /// Says what lines that change show, where there are none.
+    pub(crate) fn remark(&self, message: impl FnOnce() -> String) {
+        if !self.silent && !self.is_painted() {
+            self.error(&message());
         }
     }
 
@@ -183,11 +193,14 @@ fn label(end: &TaskEnd, url: &Url) -> String {
 
 /// The line about a file that is not complete.
 pub(crate) fn failed(end: &TaskEnd, url: &Url) -> String {
-    match (&end.location, reason(end)) {
-        // It says already where.
-        (None, reason) if reason.contains(&redacted(url)) => reason,
-        (_, reason) => format!("{}: {reason}", label(end, url)),
-    }
+    about(&label(end, url), url, reason(end))
+}
+
+/// Something about a file, with what to call it.
+pub(crate) fn about(name: &str, url: &Url, message: String) -> String {
+    // It may say already where.
+    let is_said = name == redacted(url) && message.contains(name);
+    if is_said { message } else { format!("{name}: {message}") }
 }
 
 /// Why a file is not complete.

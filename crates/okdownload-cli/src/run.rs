@@ -19,6 +19,7 @@ use crate::json::JsonLines;
 use crate::plan::Plan;
 use crate::pour::pour;
 use crate::report::{self, Console, Failure};
+use crate::retries::Retries;
 use crate::{signals, terminal};
 
 /// So many files wait within the engine, ready to start at once. The others wait as text, which needs little memory.
@@ -77,6 +78,7 @@ struct File {
     written: Progress,
     /// Since when it runs.
     since: Option<Instant>,
+    retries: Retries,
     /// Bytes that were there when it began.
     resumed: u64,
     /// Its blocks as they were then, until somebody looks at them.
@@ -247,6 +249,7 @@ impl<'a> Run<'a> {
                 progress,
                 written,
                 since: None,
+                retries: Retries::default(),
                 resumed: 0,
                 planned: Vec::new(),
                 blocks: None,
@@ -258,6 +261,9 @@ impl<'a> Run<'a> {
         let Some(file) = self.active.get_mut(&index) else { return };
         if let Some(json) = self.json {
             json.event(index, file.handle.task(), event);
+        }
+        if let Some(first) = file.retries.hear(event, Instant::now()) {
+            self.console.remark(|| report::about(&file.name, file.handle.task().url(), first));
         }
         match event {
             Event::TaskStart => file.since = Some(Instant::now()),
@@ -361,6 +367,7 @@ impl File {
         let blocks =
             self.blocks.get_or_insert_with(|| watch_blocks(engine.clone(), self.handle.id(), planned));
         let blocks = blocks.borrow();
+        let retry = self.retries.shown(now.connections, Instant::now());
         draw(&FileFigures {
             name: &self.name,
             written: now.written,
@@ -369,6 +376,7 @@ impl File {
             eta: now.eta(),
             connections: now.connections,
             blocks: &blocks,
+            retry: retry.as_deref(),
         })
     }
 }

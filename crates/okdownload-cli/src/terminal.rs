@@ -61,6 +61,11 @@ impl Looks {
     pub(crate) fn colour(self, colour: Colour) -> Option<Colour> {
         self.colours.then_some(colour)
     }
+
+    /// What stands where something is left out.
+    pub(crate) fn mark(self) -> &'static str {
+        if self.unicode { "…" } else { "~" }
+    }
 }
 
 /// Whether the locale that the environment names is one of UTF-8. The first variable that is set decides.

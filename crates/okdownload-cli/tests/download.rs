@@ -199,7 +199,7 @@ async fn retries_are_counted() {
     let ended = place.run(["--retries", "0", &place.url("/a")]).await;
     assert_eq!((ended.code, place.server.requests().len()), (Some(1), 1));
     place.server.script("/a", [Reply::status(503).header("Retry-After", "0")]);
-    place.succeed(["--retries", "1", &place.url("/a")]).await;
+    place.succeed(["-q", "--retries", "1", &place.url("/a")]).await;
     place.assert_content("a", &body);
 }
 
@@ -279,4 +279,23 @@ async fn help_and_version() {
         assert!(ended.out.contains(word), "{argument}: {}", ended.out);
     }
     assert_eq!(place.elsewhere(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_wait_is_told_once() {
+    for (options, told) in [(&[][..], true), (&["-q"], false), (&["--json"], false)] {
+        let place = Place::new().await;
+        place.server.serve("/a", tagged(&Body::pattern(1, 1000)));
+        place.server.script("/a", [Reply::status(503), Reply::status(503)]);
+        let ended = place.run([options, &[&place.url("/a")]].concat()).await;
+        assert_eq!(ended.code, Some(0), "{ended:?}");
+        if told {
+            assert!(
+                ended.line().starts_with("retry 1 in 1 s: ") && ended.line().contains("503"),
+                "{ended:?}"
+            );
+        } else {
+            assert_eq!(ended.err, "", "{options:?}");
+        }
+    }
 }

@@ -347,3 +347,16 @@ async fn what_is_done_is_told_when_asked_for() {
     assert!(more.err.len() > ended.err.len() && more.err.contains("TRACE"), "{more:?}");
     assert!(!(ended.err + &more.err).contains("s3cret"));
 }
+
+#[tokio::test]
+async fn a_file_that_waits_says_why() {
+    let place = Place::new().await;
+    let url = place.url("/a");
+    place.server.handle("/a", |_, _| Reply::status(503).header("Retry-After", "100"));
+    let terminal = Terminal::new(80);
+    let mut child = terminal.run(&mut place.command(["-o", "named", &url]));
+    let is_told = |row: &String| row.starts_with("named  ") && row.contains(" retry 1 in 100 s: ");
+    let rows = terminal.wait(80, |rows| rows.iter().any(is_told)).await;
+    assert!(rows.len() == 1 && rows[0].ends_with('~') && rows[0].len() < 80, "{rows:?}");
+    child.kill().await.unwrap();
+}

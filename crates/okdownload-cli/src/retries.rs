@@ -1,0 +1,120 @@
+//! Which blocks of a file wait to be tried again, and why.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use okdownload::monitor::Event;
+
+use crate::report::{describe, printable};
+
+/// What failed, and is tried again.
+#[derive(Debug, Default)]
+pub(crate) struct Retries {
+    waiting: BTreeMap<usize, Wait>,
+    /// How often each block failed since bytes came last.
+    failures: BTreeMap<usize, u32>,
+    is_told: bool,
+}
+
+/// A block that waits.
+#[derive(Debug)]
+struct Wait {
+    number: u32,
+    until: Instant,
+    why: String,
+}
+
+impl Wait {
+    /// `retry 2 in 3 s: why`
+    fn words(&self, now: Instant) -> String {
+        let left = self.until.saturating_duration_since(now).as_millis().div_ceil(1000);
+        format!("retry {} in {left} s: {}", self.number, self.why)
+    }
+}
+
+impl Retries {
+    /// Notes what happened to the file now. Tells of its first wait.
+    pub(crate) fn hear(&mut self, event: &Event, now: Instant) -> Option<String> {
+        match event {
+            Event::Retry { block, wait, error } if !wait.is_zero() => {
+                return self.wait(*block, *wait, now, printable(&describe(error)));
+            }
+            Event::FetchProgress { block, increase: 1.. } => {
+                self.waiting.remove(block);
+                self.failures.clear();
+            }
+            Event::ConnectStart { block, .. } | Event::FetchEnd { block, .. } => {
+                self.waiting.remove(block);
+            }
+            Event::TaskStart | Event::ConnectTrialStart { .. } => self.waiting.clear(),
+            _ => {}
+        }
+        None
+    }
+
+    fn wait(&mut self, block: usize, wait: Duration, now: Instant, why: String) -> Option<String> {
+        let failures = self.failures.entry(block).or_default();
+        *failures += 1;
+        // What never ends is as good as a year.
+        let until = now + wait.min(Duration::from_secs(365 * 24 * 3600));
+        let wait = Wait { number: *failures, until, why };
+        let first = (!std::mem::replace(&mut self.is_told, true)).then(|| wait.words(now));
+        self.waiting.insert(block, wait);
+        first
+    }
+
+    /// What to show of a file with so many connections, if none of them does anything but wait: that of the one that is
+    /// tried next.
+    pub(crate) fn shown(&self, connections: usize, now: Instant) -> Option<String> {
+        let waiting = || self.waiting.values().filter(|wait| wait.until > now);
+        let next = waiting().min_by_key(|wait| wait.until)?;
+        (waiting().count() >= connections).then(|| next.words(now))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use okdownload::{Error, ErrorKind};
+
+    fn retry(block: usize, milliseconds: u64) -> Event {
+        let error = Error::new(ErrorKind::Network, "it\nbroke");
+        Event::Retry { block, wait: Duration::from_millis(milliseconds), error }
+    }
+
+    const BYTES: Event = Event::FetchProgress { block: 0, increase: 1 };
+
+    #[test]
+    fn the_first_wait_is_told_and_all_are_shown_while_they_last() {
+        let (mut retries, now) = (Retries::default(), Instant::now());
+        let after = |milliseconds| now + Duration::from_millis(milliseconds);
+        // To ask at another place is no wait.
+        assert_eq!((retries.hear(&retry(0, 0), now), retries.shown(0, now)), (None, None));
+        let told = retries.hear(&retry(0, 400), now);
+        assert_eq!(told.as_deref(), Some("retry 1 in 1 s: it\u{fffd}broke"));
+        assert_eq!(retries.shown(0, now), told);
+        assert_eq!(retries.shown(1, now), told);
+        assert_eq!(retries.shown(1, after(400)), None);
+        assert_eq!(retries.hear(&retry(0, 2500), after(400)), None);
+        assert!(retries.shown(1, after(400)).unwrap().starts_with("retry 2 in 3 s: "));
+        assert!(retries.shown(1, after(1901)).unwrap().starts_with("retry 2 in 1 s: "));
+        // Bytes begin the count anew.
+        assert_eq!((retries.hear(&BYTES, now), retries.shown(0, now)), (None, None));
+        assert_eq!(retries.hear(&retry(0, 400), now), None);
+        assert!(retries.shown(1, now).unwrap().starts_with("retry 1 in 1 s: "));
+    }
+
+    #[test]
+    fn a_file_that_others_still_fetch_does_not_wait() {
+        let (mut retries, now) = (Retries::default(), Instant::now());
+        retries.hear(&retry(1, 5000), now);
+        assert_eq!(retries.shown(2, now), None);
+        retries.hear(&retry(0, 3000), now);
+        // Each block counts its own failures, and who is next is shown.
+        assert!(retries.shown(2, now).unwrap().starts_with("retry 1 in 3 s: "));
+        retries.hear(&Event::FetchEnd { block: 0, fetched: 1 }, now);
+        assert!(retries.shown(1, now).unwrap().starts_with("retry 1 in 5 s: "));
+        retries.hear(&Event::TaskStart, now);
+        assert_eq!(retries.shown(1, now), None);
+    }
+}
