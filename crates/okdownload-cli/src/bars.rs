@@ -314,7 +314,7 @@ mod tests {
             assert_eq!(shown.text, line, "{width}");
         }
         let unknown = FileFigures { total: None, retry: Some("retry 1"), ..file };
-        assert_eq!(file_line(&unknown, 5, 80, ASCII).text, "a.iso              retry 1");
+        assert_eq!(file_line(&unknown, 5, 80, ASCII).text, "a.iso             retry 1");
     }
 
     #[test]

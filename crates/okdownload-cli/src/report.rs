@@ -63,7 +63,10 @@ impl Console {
 
     /// Says what must be heard.
     pub(crate) fn error(&self, message: &str) {
-        self.line(told(&printable(message), self.looks));
+        let message = printable(message);
+        // Only a terminal has an end where to fold.
+        let message = terminal::width_of_stderr().map_or(message.clone(), |width| folded(&message, width));
+        self.line(told(&message, self.looks));
     }
 
     /// Says what is good to know, if somebody is watching.
@@ -152,12 +155,38 @@ pub(crate) fn log(console: &Console, verbose: u8) {
     drop(tracing_subscriber::registry().with(lines).with(filter).try_init());
 }
 
+/// What stands before a message, and before its further lines.
+const NAME: &str = "okdl: ";
+const INDENT: &str = "  ";
+
+/// A message on lines of so many columns. A terminal folds within words, and a digest can be compared, and copied, only
+/// whole. What no line has room for is left to the terminal.
+fn folded(message: &str, width: usize) -> String {
+    let (mut text, mut column) = (String::new(), NAME.width());
+    for (index, word) in message.split(' ').enumerate() {
+        let taken = word.width();
+        if index > 0 && column + 1 + taken > width && INDENT.width() + taken <= width {
+            text += "\n";
+            text += INDENT;
+            column = INDENT.width();
+        } else if index > 0 {
+            text += " ";
+            column += 1;
+        }
+        text += word;
+        column += taken;
+        // Where the terminal folds a long word, it goes on from there.
+        column = if column > width { column % width.max(1) } else { column };
+    }
+    text
+}
+
 /// A message with its kind in colour: of a warning that word, which may stand behind the name of a file.
 fn told(message: &str, looks: Looks) -> Line {
     const WORD: &str = "warning:";
     let place = message.find(WORD).filter(|place| *place == 0 || message[..*place].ends_with(": "));
     let mut line = Line::default();
-    line.push("okdl:", looks.colour(Colour::Red).filter(|_| place.is_none()));
+    line.push(NAME.trim_end(), looks.colour(Colour::Red).filter(|_| place.is_none()));
     line.push(" ", None);
     match place {
         Some(place) => {
@@ -274,6 +303,25 @@ mod tests {
     #[test]
     fn nothing_steers_the_terminal() {
         assert_eq!(printable("a\u{1b}[2J\nb\tc\u{9b}é"), "a\u{fffd}[2J\u{fffd}b\u{fffd}c\u{fffd}é");
+    }
+
+    #[test]
+    fn messages_fold_between_words() {
+        for (message, width, lines) in [
+            ("", 20, &["okdl: "][..]),
+            ("one two three", 20, &["okdl: one two three"]),
+            ("one two three", 19, &["okdl: one two three"]),
+            ("one two three", 18, &["okdl: one two", "  three"]),
+            ("one two three", 9, &["okdl: one", "  two", "  three"]),
+            ("one  two", 80, &["okdl: one  two"]),
+            ("a: 12345678 b", 10, &["okdl: a:", "  12345678", "  b"]),
+            // A word that fits nowhere stays where it is, and the next one follows it.
+            ("a: 123456789 b", 10, &["okdl: a: 123456789 b"]),
+            ("日本 日本", 12, &["okdl: 日本", "  日本"]),
+            ("one two", 0, &["okdl: one two"]),
+        ] {
+            assert_eq!(format!("{NAME}{}", folded(message, width)), lines.join("\n"), "{message} {width}");
+        }
     }
 
     #[test]

@@ -138,6 +138,11 @@ pub(crate) fn size() -> (usize, usize) {
     size.map_or((80, 24), |(width, height)| (width.0.into(), height.0.into()))
 }
 
+/// Columns of the terminal that standard error is, if it is one.
+pub(crate) fn width_of_stderr() -> Option<usize> {
+    terminal_size::terminal_size_of(std::io::stderr()).map(|(width, _)| width.0.into())
+}
+
 /// Columns of the terminal that standard output is, if it is one.
 pub(crate) fn width_of_stdout() -> Option<usize> {
     terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| width.0.into())

@@ -360,3 +360,17 @@ async fn a_file_that_waits_says_why() {
     assert!(rows.len() == 1 && rows[0].ends_with('~') && rows[0].len() < 80, "{rows:?}");
     child.kill().await.unwrap();
 }
+
+#[tokio::test]
+async fn digests_that_differ_can_be_read_whole() {
+    let place = Place::new().await;
+    place.server.serve("/a", tagged(&Body::pattern(1, 1000)));
+    let (expected, terminal) = ("0".repeat(64), Terminal::new(80));
+    let checksum = format!("--checksum=sha-256={expected}");
+    let mut child = terminal.run(&mut place.command([&checksum, &place.url("/a")]));
+    assert_eq!(child.wait().await.unwrap().code(), Some(1));
+    let rows = terminal.wait(80, |rows| rows.iter().any(|row| row.contains("check the digest"))).await;
+    let digits = |row: &String| row.split("sha-256=").nth(1)?.get(..64).map(str::to_owned);
+    let digits: Vec<_> = rows.iter().filter_map(digits).collect();
+    assert!(digits.len() == 2 && digits[0] == expected && !digits[1].contains(')'), "{rows:?}");
+}
