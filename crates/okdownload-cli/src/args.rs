@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::config::Config;
-use crate::options::{CommonArgs, DownloadArgs, RequestArgs, StateArgs, TransferArgs};
+use crate::options::{CommonArgs, DownloadArgs, FormArgs, RequestArgs, StateArgs, TransferArgs};
 use crate::report::{Console, Failure};
 
 /// Downloads files over many connections, and goes on where it was stopped.
@@ -117,6 +117,8 @@ pub(crate) struct ProbeArgs {
     /// Address of a file, http or https
     #[arg(value_name = "URL")]
     pub(crate) url: String,
+    #[command(flatten)]
+    pub(crate) form: FormArgs,
     #[command(flatten)]
     pub(crate) requests: RequestArgs,
     #[command(flatten)]

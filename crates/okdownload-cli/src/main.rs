@@ -10,6 +10,7 @@ mod checksums;
 mod commands;
 mod config;
 mod engine;
+mod form;
 mod input;
 mod json;
 mod netrc;

@@ -64,18 +64,8 @@ pub(crate) struct DownloadArgs {
     #[command(flatten)]
     pub(crate) transfer: TransferArgs,
 
-    /// The request's method [default: GET, or POST with data]
-    #[arg(long, value_name = "NAME", hide_short_help = true, help_heading = "Requests")]
-    pub(crate) method: Option<String>,
-
-    /// Send TEXT as the request's body
-    #[arg(long, value_name = "TEXT", hide_short_help = true, help_heading = "Requests")]
-    pub(crate) data: Option<String>,
-
-    /// Send what is in FILE (-: stdin) as the request's body
-    #[arg(long, value_name = "FILE", conflicts_with = "data", hide_short_help = true)]
-    #[arg(help_heading = "Requests")]
-    pub(crate) data_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) form: FormArgs,
 
     #[command(flatten)]
     pub(crate) requests: RequestArgs,
@@ -123,6 +113,23 @@ pub(crate) struct TransferArgs {
     #[arg(long, value_name = "RATE", value_parser = parse_rate, hide_short_help = true)]
     #[arg(help_heading = "How fast")]
     pub(crate) lowest_speed: Option<u64>,
+}
+
+// What else than a plain GET.
+#[derive(Debug, Args)]
+pub(crate) struct FormArgs {
+    /// The request's method [default: GET, or POST with data]
+    #[arg(long, value_name = "NAME", hide_short_help = true, help_heading = "Requests")]
+    pub(crate) method: Option<String>,
+
+    /// Send TEXT as the request's body
+    #[arg(long, value_name = "TEXT", hide_short_help = true, help_heading = "Requests")]
+    pub(crate) data: Option<String>,
+
+    /// Send what is in FILE (-: stdin) as the request's body
+    #[arg(long, value_name = "FILE", conflicts_with = "data", hide_short_help = true)]
+    #[arg(help_heading = "Requests")]
+    pub(crate) data_file: Option<PathBuf>,
 }
 
 // What servers are told, and how they are reached.

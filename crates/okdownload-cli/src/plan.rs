@@ -2,18 +2,17 @@
 //! is downloaded.
 
 use std::collections::BTreeMap;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use bytes::Bytes;
 use clap::CommandFactory;
-use http::{HeaderMap, HeaderValue, Method, header};
+use http::HeaderMap;
 use okdownload::{Digest, DownloadTask, Durability, Error, OnExists, Result, Target, TaskId, Timeouts};
 use url::Url;
 
 use crate::args::Cli;
 use crate::asked::{Asked, over, parse_header};
 use crate::checksums::Checksums;
+use crate::form::{Form, read};
 use crate::input;
 use crate::options::DownloadArgs;
 use crate::report::Failure;
@@ -61,15 +60,14 @@ struct Options {
     ignore_server_digest: bool,
     digest: Option<Digest>,
     asked: Asked,
-    method: Method,
-    body: Option<Bytes>,
+    form: Form,
 }
 
 impl Plan {
     /// Reads the input file, and judges everything.
     pub(crate) fn new(args: &DownloadArgs) -> Result<Self, Failure> {
         let stdin = Some(Path::new("-"));
-        if args.input_file.as_deref() == stdin && args.data_file.as_deref() == stdin {
+        if args.input_file.as_deref() == stdin && args.form.data_file.as_deref() == stdin {
             return Err(Failure::usage("--input-file and --data-file both want standard input"));
         }
         let mut found = found(args)?;
@@ -115,9 +113,7 @@ impl Plan {
     /// cannot.
     pub(crate) fn can_go_on(&self) -> bool {
         match &self.work {
-            Work::Listed { options, .. } => {
-                !self.poured && options.body.is_none() && options.method == Method::GET
-            }
+            Work::Listed { options, .. } => !self.poured && options.form.is_plain(),
             Work::Known(_) => true,
         }
     }
@@ -191,20 +187,6 @@ fn judge(
         items.push(item);
     }
     Ok(items)
-}
-
-/// What is in a file, or comes from standard input.
-fn read(what: &str, path: &Path) -> Result<Vec<u8>, Failure> {
-    let mut content = Vec::new();
-    let read = if path == Path::new("-") {
-        std::io::stdin().lock().read_to_end(&mut content)
-    } else {
-        std::fs::File::open(path).and_then(|mut file| file.read_to_end(&mut content))
-    };
-    match read {
-        Ok(_) => Ok(content),
-        Err(error) => Err(Failure::Usage(format!("cannot read the {what} {}: {error}", path.display()))),
-    }
 }
 
 fn listed(text: &str, path: &Path) -> Result<Vec<(String, Item)>, Failure> {
@@ -297,13 +279,6 @@ impl Said {
 impl Options {
     fn new(args: &DownloadArgs) -> Result<Self, Failure> {
         let digest = args.checksum.as_deref().map(str::parse).transpose();
-        let body = match (&args.data, &args.data_file) {
-            (Some(text), _) => Some(Bytes::copy_from_slice(text.as_bytes())),
-            (None, Some(path)) => Some(read("data file", path)?.into()),
-            (None, None) => None,
-        };
-        let usual = if body.is_some() { Method::POST } else { Method::GET };
-        let method = args.method.as_deref().map(|name| Method::from_bytes(name.as_bytes())).transpose();
         Ok(Self {
             directory: args.dir.clone().unwrap_or_else(|| ".".into()),
             on_exists: args.on_exists.map_or(OnExists::Error, |arg| arg.0),
@@ -311,8 +286,7 @@ impl Options {
             ignore_server_digest: args.ignore_server_digest,
             digest: digest.map_err(|error: Error| Failure::Usage(format!("--checksum: {error}")))?,
             asked: Asked::new(&args.requests, &args.transfer)?,
-            method: method.map_err(|_| Failure::usage("--method is one word, as POST"))?.unwrap_or(usual),
-            body,
+            form: Form::new(&args.form)?,
         })
     }
 
@@ -342,14 +316,8 @@ impl Options {
         if let Some(digest) = self.digest.as_ref().or(said.and_then(|said| said.digest.as_ref())) {
             builder = builder.digest(digest.clone());
         }
-        let mut headers = HeaderMap::new();
-        if let Some(body) = &self.body {
-            let form = HeaderValue::from_static("application/x-www-form-urlencoded");
-            headers.insert(header::CONTENT_TYPE, form);
-            builder = builder.body(body.clone());
-        }
-        builder = builder.method(self.method.clone());
-        builder = self.asked.apply(builder, &item.url, &headers, Timeouts::default());
+        let (builder, headers) = self.form.apply(builder);
+        let builder = self.asked.apply(builder, &item.url, &headers, Timeouts::default());
         match said.filter(|said| !said.headers.is_empty()) {
             // A line's header takes the place of the one that all have.
             Some(said) => {

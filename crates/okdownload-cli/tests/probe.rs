@@ -66,6 +66,30 @@ async fn what_it_cannot_do_is_told() {
 }
 
 #[tokio::test]
+async fn what_a_form_answers_is_told_without_asking_for_a_part() {
+    let place = Place::new().await;
+    place.server.handle("/a", |_, _| Reply::ok().body(Body::pattern(1, 5000)));
+    let url = place.url("/a");
+    for options in [&["--data", "b=c"][..], &["--method", "POST"]] {
+        place.server.clear_log();
+        let ended = place.run([&["probe"], options, &[&url]].concat()).await;
+        assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""), "{ended:?}");
+        for line in [
+            "answer      200 OK, HTTP/1.1",
+            "length      4.9 KiB (5000 B)",
+            "ranges      unknown: only GET asks for them",
+            "resumable   no: only what GET fetches can go on",
+        ] {
+            assert!(ended.out.lines().any(|told| told == line), "{line}: {ended:?}");
+        }
+        let request = place.server.requests().remove(0);
+        assert_eq!((request.method.as_str(), request.range()), ("POST", None));
+    }
+    let told = place.run(["probe", "--json", "--method", "POST", &url]).await.json().remove(0);
+    assert_eq!((&told["ranges"], &told["resumable"]), (&json!(null), &json!(false)), "{told}");
+}
+
+#[tokio::test]
 async fn what_cannot_be_asked_is_told() {
     let place = Place::new().await;
     for (url, code, word) in [("example.com", 2, "no scheme"), ("http://127.0.0.1:1/", 1, "127.0.0.1:1")] {

@@ -1,5 +1,6 @@
 //! What a server says of a resource, without a download.
 
+use http::Method;
 use okdownload_connection::ConnectRequest;
 use okdownload_types::{ByteRange, DownloadTask, Error, ErrorKind, ResponseHead, Result, redacted};
 
@@ -10,12 +11,14 @@ use crate::request::{self, Ask};
 impl OkDownload {
     /// Asks for the first byte of a task's URL, as the task would, and tells the heads of the responses: those of the
     /// redirects, in their order, and last that of the answer, whatever its status. Nothing is stored, nothing is
-    /// retried, and no mirror is asked.
+    /// retried, and no mirror is asked. With another method than GET, whose effects it has, it asks for no range.
     ///
     /// # Errors
     /// If there is no answer; [`Redirect`](ErrorKind::Redirect) for a redirect that is not followed.
     pub async fn probe(&self, task: &DownloadTask) -> Result<Vec<ResponseHead>> {
-        let ask = Ask { range: Some(ByteRange::new(0, 1)), ..Ask::default() };
+        // Ranges are of GET only (RFC 9110 §14.2).
+        let range = (*task.method() == Method::GET).then_some(ByteRange::new(0, 1));
+        let ask = Ask { range, ..Ask::default() };
         let (mut url, mut method) = (task.url().clone(), task.method().clone());
         let mut heads = Vec::new();
         for _ in 0..=task.redirects() {

@@ -31,6 +31,21 @@ async fn heads_are_told_and_nothing_is_stored() {
 }
 
 #[tokio::test]
+async fn only_get_asks_for_a_range() {
+    let place = Place::new().await;
+    place.server.handle("/a", |_, _| Reply::ok().body(Body::pattern(1, 5000)));
+    place.server.handle("/form", |_, _| Reply::redirect(303, "/a"));
+    let ok = place.engine();
+    for (path, statuses) in [("/a", &[200][..]), ("/form", &[303, 200])] {
+        let task = place.task(path, "a").method(http::Method::POST).body("b=c").build().unwrap();
+        let heads = ok.probe(&task).await.unwrap();
+        assert_eq!(heads.iter().map(|head| head.status).collect::<Vec<_>>(), statuses, "{path}");
+    }
+    assert!(place.server.requests().iter().all(|request| request.range().is_none()));
+    ok.shutdown().await.unwrap();
+}
+
+#[tokio::test]
 async fn a_status_is_an_answer_and_silence_is_none() {
     let place = Place::new().await;
     place.server.handle("/gone", |_, _| Reply::status(410));

@@ -1,6 +1,6 @@
 //! `okdl probe`: what a server can do with a URL.
 
-use http::{StatusCode, header};
+use http::{Method, StatusCode, header};
 use okdownload::strategy::{NameFacts, default_file_name};
 use okdownload::{ContentRange, DownloadTask, ResponseHead, Target, Timeouts, Validators, redacted};
 use serde::Serialize;
@@ -9,6 +9,7 @@ use super::{json_line, print};
 use crate::args::ProbeArgs;
 use crate::asked::Asked;
 use crate::engine::Setup;
+use crate::form::Form;
 use crate::plan::check_url;
 use crate::report::{Failure, bytes, describe, printable};
 use crate::run::Outcome;
@@ -23,8 +24,8 @@ struct Probed {
     protocol: String,
     name: String,
     length: Option<u64>,
-    /// Whether it answers a range by that range.
-    ranges: bool,
+    /// Whether it answers a range by that range; only GET is asked for one.
+    ranges: Option<bool>,
     etag: Option<String>,
     last_modified: Option<String>,
     /// Whether a broken download can go on: there are ranges, and a validator that tells versions apart.
@@ -39,8 +40,9 @@ pub(crate) fn probe(args: &ProbeArgs) -> Result<Outcome, Failure> {
     check_url(&args.url).map_err(|problem| Failure::Usage(format!("the URL {problem}")))?;
     let asked = Asked::of_requests(&args.requests)?;
     let setup = Setup::of_requests(&args.requests)?;
-    let task = DownloadTask::builder(&args.url, Target::directory("."));
-    let task = asked.apply(task, &args.url, &http::HeaderMap::new(), Timeouts::default()).build();
+    let (task, headers) =
+        Form::new(&args.form)?.apply(DownloadTask::builder(&args.url, Target::directory(".")));
+    let task = asked.apply(task, &args.url, &headers, Timeouts::default()).build();
     let task = task.map_err(|error| Failure::Usage(format!("the URL: {error}")))?;
     crate::work(&args.common, async |console| {
         let engine = setup.engine(console).await?;
@@ -60,7 +62,7 @@ impl Probed {
         let text = |name| head.header(&name).map(printable);
         let range = head.content_range()?;
         let validators: Validators = head.validators();
-        let ranges = head.status == 206;
+        let ranges = (*task.method() == Method::GET).then_some(head.status == 206);
         let (length, empty) = match range {
             Some(ContentRange::Bytes { total, .. }) => (total, false),
             Some(ContentRange::Unsatisfied { total }) => (total, total == Some(0)),
@@ -77,7 +79,7 @@ impl Probed {
             ranges,
             etag: text(header::ETAG),
             last_modified: text(header::LAST_MODIFIED),
-            resumable: ranges && validators.is_strong(),
+            resumable: ranges == Some(true) && validators.is_strong(),
             digest: head.digest().map(|digest| digest.to_string()),
             content_type: text(header::CONTENT_TYPE),
             content_encoding: head.content_encoding().map(printable),
@@ -89,12 +91,16 @@ impl Probed {
         let reason = StatusCode::from_u16(self.status).ok().and_then(|status| status.canonical_reason());
         let mut lines = vec![("URL", Some(self.url.clone()))];
         lines.extend(self.redirects.iter().map(|url| ("redirected", Some(url.clone()))));
-        let ranges =
-            if self.ranges { "yes: many connections can be used" } else { "no: one connection only" };
+        let ranges = match self.ranges {
+            Some(true) => "yes: many connections can be used",
+            Some(false) => "no: one connection only",
+            None => "unknown: only GET asks for them",
+        };
         let resumable = match (self.resumable, self.ranges) {
             (true, _) => "yes",
-            (false, true) => "no: there is no strong ETag or Last-Modified",
-            (false, false) => "no: there are no ranges",
+            (false, Some(true)) => "no: there is no strong ETag or Last-Modified",
+            (false, Some(false)) => "no: there are no ranges",
+            (false, None) => "no: only what GET fetches can go on",
         };
         lines.extend([
             ("answer", Some(format!("{} {}, {}", self.status, reason.unwrap_or_default(), self.protocol))),
