@@ -278,6 +278,29 @@ mod tests {
     }
 
     #[test]
+    fn switches_can_be_switched_off_and_on_again() {
+        type Said = fn(&DownloadArgs) -> bool;
+        let switches: [(&str, Said); 6] = [
+            ("ignore-server-digest", |args| args.ignore_server_digest),
+            ("netrc", |args| args.requests.netrc.is_some()),
+            ("http2", |args| args.requests.http2),
+            ("json", |args| args.common.json),
+            ("quiet", |args| args.common.quiet),
+            ("verbose", |args| args.common.verbose > 0),
+        ];
+        for (name, said) in switches {
+            let (on, off) = (format!("--{name}"), format!("--no-{name}"));
+            let of = |options: &[&String]| {
+                let options = options.iter().map(|option| option.as_str());
+                let typed = ["okdl"].into_iter().chain(options).chain(["u"]);
+                said(&Cli::try_parse_from(typed).unwrap().download)
+            };
+            assert!(!of(&[]) && of(&[&on]) && !of(&[&off]), "{name}");
+            assert!(!of(&[&on, &on, &off]) && of(&[&on, &off, &on]) && !of(&[&off, &on, &off]), "{name}");
+        }
+    }
+
+    #[test]
     fn what_comes_last_wins() {
         let cli =
             Cli::try_parse_from(["okdl", "-x1", "--header=A: b", "-x", "2", "--header=C: d", "u"]).unwrap();

@@ -11,7 +11,7 @@ use crate::args::Cli;
 use crate::report::Failure;
 
 /// Long options that are about one run or one file, so that they make no sense in a file for all.
-const NOT_KEYS: [&str; 17] = [
+const NOT_KEYS: [&str; 16] = [
     "all",
     "checksum",
     "checksum-file",
@@ -24,12 +24,18 @@ const NOT_KEYS: [&str; 17] = [
     "input-file",
     "method",
     "mirror",
-    "no-config",
     "out",
     "url",
     "user",
     "version",
 ];
+
+/// The beginning of options that take others back; a file says `false` instead.
+const NOT: &str = "no-";
+
+fn is_key(option: &str) -> bool {
+    !NOT_KEYS.contains(&option) && !option.starts_with(NOT)
+}
 
 /// What a key says that is nobody else's business.
 const SECRETS: [&str; 2] = ["header", "proxy"];
@@ -164,7 +170,10 @@ fn unknown(key: &str, keys: &[String]) -> String {
             "user would go to every server, so it is for the command line only; netrc = true has one for each"
                 .into()
         }
-        _ if NOT_KEYS.contains(&key) => format!("{key} is for the command line only"),
+        _ if NOT_KEYS.contains(&key) || key == "no-config" => format!("{key} is for the command line only"),
+        _ if key.strip_prefix(NOT).is_some_and(|key| keys.iter().any(|known| known == key)) => {
+            format!("{key} is for the command line only; write {} = false", &key[NOT.len()..])
+        }
         Some(known) => format!("there is no option {key}; {known} is one"),
         None => format!("there is no option {key}; okdl --help-all has all options"),
     }
@@ -215,7 +224,7 @@ fn keys() -> Vec<String> {
         commands.chain([None]).flat_map(|name| options(&command, name.as_deref())).collect();
     keys.sort();
     keys.dedup();
-    keys.retain(|key| !NOT_KEYS.contains(&key.as_str()));
+    keys.retain(|key| is_key(key));
     keys
 }
 
@@ -278,6 +287,8 @@ mod tests {
             ("\n\nlimitrate = 1\n", 3, "limit-rate is one"),
             ("colour = 1\n", 1, "--help-all"),
             ("out = 'a'\n", 1, "command line only"),
+            ("no-http2 = true\n", 1, "write http2 = false"),
+            ("no-config = true\n", 1, "command line only"),
             ("user = 'me:s3cret'\n", 1, "netrc = true"),
             ("[proxy]\nurl = 'x'\n", 1, "is a text"),
             ("connections = 4\nheader = [[1]]\n", 2, "is a text"),
@@ -297,8 +308,7 @@ mod tests {
             Cli::command().get_subcommands().map(|command| command.get_name().to_owned()).collect();
         for command in all.iter().map(|name| Some(name.as_str())).chain([None]) {
             for option in options(&Cli::command(), command) {
-                let excluded = NOT_KEYS.contains(&option.as_str());
-                assert!(known.contains(&option) != excluded, "{option}");
+                assert!(known.contains(&option) == is_key(&option), "{option}");
             }
         }
         for key in NOT_KEYS.iter().chain(&SECRETS) {
@@ -308,6 +318,30 @@ mod tests {
                 "{key} is no option"
             );
         }
+    }
+
+    #[test]
+    fn what_a_file_can_switch_on_can_be_switched_off() {
+        let okdl = Cli::command();
+        let commands = okdl.get_subcommands().map(|command| Some(command.get_name())).chain([None]);
+        for options in commands.map(|name| options(&okdl, name)) {
+            let is_switch = |key: &&String| is_key(key) && is_switch(&okdl, key);
+            for key in options.iter().filter(is_switch) {
+                assert!(options.contains(&format!("{NOT}{key}")), "{key}");
+            }
+            for switch in options.iter().filter_map(|option| option.strip_prefix(NOT)) {
+                assert!(switch == "config" || options.iter().any(|key| key == switch), "{switch}");
+            }
+        }
+    }
+
+    /// Whether an option can stand without a value.
+    fn is_switch(okdl: &clap::Command, key: &str) -> bool {
+        let commands = okdl.get_subcommands().chain([okdl]);
+        let named = |argument: &&clap::Arg| argument.get_long() == Some(key);
+        let found = commands.flat_map(clap::Command::get_arguments).find(named).unwrap();
+        !found.get_action().takes_values()
+            || found.get_num_args().is_some_and(|count| count.min_values() == 0)
     }
 
     proptest! {

@@ -3,7 +3,8 @@
 //! What may hold a secret (URLs, headers, passwords, proxies) is taken as text and judged elsewhere: clap would show
 //! it in its messages. `-h` and `--help` leave out what is rarely wanted (`hide_short_help`); `--help-all` and the
 //! manual page have it all. Every long option here is a key of the configuration file too, but for those about one run or
-//! one file: `NOT_KEYS` in `config`.
+//! one file: `NOT_KEYS` in `config`. What a file can switch on has a `--no-…`, which takes back what stands before it; it
+//! needs no other reader than clap.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -55,6 +56,11 @@ pub(crate) struct DownloadArgs {
     /// Complete a file whatever the server says that its digest is
     #[arg(long, hide_short_help = true, help_heading = "What and where")]
     pub(crate) ignore_server_digest: bool,
+
+    /// Switch off --ignore-server-digest of the configuration file
+    #[arg(long, overrides_with = "ignore_server_digest", hide_short_help = true)]
+    #[arg(help_heading = "What and where")]
+    no_ignore_server_digest: bool,
 
     /// What files survive: power (its loss) or process (its end) [default: power]
     #[arg(long, value_name = "LOSS", hide_possible_values = true, hide_short_help = true)]
@@ -157,6 +163,10 @@ pub(crate) struct RequestArgs {
     #[arg(help_heading = "Requests")]
     pub(crate) netrc: Option<Option<PathBuf>>,
 
+    /// Switch off --netrc of the configuration file
+    #[arg(long, overrides_with = "netrc", hide_short_help = true, help_heading = "Requests")]
+    no_netrc: bool,
+
     /// Call yourself TEXT
     #[arg(long, value_name = "TEXT", hide_short_help = true, help_heading = "Requests")]
     pub(crate) user_agent: Option<String>,
@@ -181,6 +191,10 @@ pub(crate) struct RequestArgs {
     #[arg(long, hide_short_help = true, help_heading = "Requests")]
     pub(crate) http2: bool,
 
+    /// Switch off --http2 of the configuration file
+    #[arg(long, overrides_with = "http2", hide_short_help = true, help_heading = "Requests")]
+    no_http2: bool,
+
     /// What connects: reqwest or isahc [default: reqwest]
     #[arg(long, value_name = "NAME", hide_possible_values = true, hide_short_help = true)]
     #[arg(help_heading = "Requests")]
@@ -203,13 +217,25 @@ pub(crate) struct CommonArgs {
     #[arg(long, help_heading = "How it works")]
     pub(crate) json: bool,
 
+    /// Switch off --json of the configuration file
+    #[arg(long, overrides_with = "json", hide_short_help = true, help_heading = "How it works")]
+    no_json: bool,
+
     /// No progress, only errors
     #[arg(short, long, help_heading = "How it works")]
     pub(crate) quiet: bool,
 
+    /// Switch off --quiet of the configuration file
+    #[arg(long, overrides_with = "quiet", hide_short_help = true, help_heading = "How it works")]
+    no_quiet: bool,
+
     /// Tell what is done (-vv: all of it)
     #[arg(short, long, action = clap::ArgAction::Count, help_heading = "How it works")]
     pub(crate) verbose: u8,
+
+    /// Switch off --verbose of the configuration file
+    #[arg(long, overrides_with = "verbose", hide_short_help = true, help_heading = "How it works")]
+    no_verbose: bool,
 
     /// Read options from FILE [default: ~/.config/okdl/config.toml, or the platform's place]
     #[arg(long, value_name = "FILE", hide_short_help = true, help_heading = "How it works")]

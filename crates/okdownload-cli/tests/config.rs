@@ -50,6 +50,23 @@ async fn what_is_written_counts_and_what_is_typed_wins() {
 }
 
 #[tokio::test]
+async fn what_is_switched_on_can_be_switched_off() {
+    let place = Place::new().await;
+    place.server.serve("/a", tagged(&Body::pattern(1, 1000)));
+    configure(&place, "json = true\nquiet = true\nverbose = true\nnetrc = true\nstore = 'memory'\n");
+    let url = place.url("/a");
+    let refused = place.run([&url]).await;
+    assert!(refused.code == Some(2) && refused.line().contains(".netrc"), "{refused:?}");
+    let ended = place.run(["--no-netrc", "-o", "a", &url]).await;
+    assert!(ended.out.contains("\"end\"") && ended.err.contains("DEBUG"), "{ended:?}");
+    place.succeed(["--no-netrc", "--no-json", "--no-verbose", "-o", "b", &url]).await;
+    assert_eq!(place.files(), ["a", "b"]);
+    // A command that has not all of the options.
+    let ended = place.run(["list", "--no-json", "--no-verbose"]).await;
+    assert_eq!((ended.code, ended.out.as_str()), (Some(0), ""), "{ended:?}");
+}
+
+#[tokio::test]
 async fn a_typed_header_takes_the_place_of_its_like() {
     let place = Place::new().await;
     place.server.serve("/a", tagged(&Body::pattern(1, 1000)));
