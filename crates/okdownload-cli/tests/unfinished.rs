@@ -132,6 +132,29 @@ async fn credentials_have_to_be_given_again() {
 }
 
 #[tokio::test]
+async fn credentials_of_a_mirror_can_be_given_again() {
+    let place = Place::new().await;
+    place.server.serve("/m", tagged(&Body::pattern(1, WHOLE)));
+    // All names lead to this server.
+    let proxy = format!("--proxy=http://{}", place.server.address());
+    leave_half(&place, &[&proxy, "--mirror", "http://me:s3cret@mirror.example/m"]).await;
+    let netrc = place.root().join("home/.netrc");
+    std::fs::write(&netrc, "machine other.example login me password p").unwrap();
+    for options in [&[][..], &["--netrc"]] {
+        let ended = place.run([&["resume", &proxy], options].concat()).await;
+        assert!(ended.code == Some(1) && ended.line().contains("--netrc"), "{ended:?}");
+    }
+    assert_eq!(place.server.requests().len(), 0);
+    std::fs::write(&netrc, "machine mirror.example login me password s3cret").unwrap();
+    place.server.handle("/a", |_, _| Reply::status(404));
+    let ended = place.run(["resume", "--netrc", &proxy]).await;
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    place.assert_content("a", &Body::pattern(1, WHOLE));
+    assert_eq!(place.server.requests_for("/m")[0].header("authorization"), Some("Basic bWU6czNjcmV0"));
+    assert_eq!(place.server.requests_for("/a")[0].header("authorization"), None);
+}
+
+#[tokio::test]
 async fn what_is_forgotten_is_gone() {
     let place = Place::new().await;
     leave_half(&place, &[]).await;

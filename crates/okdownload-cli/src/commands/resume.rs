@@ -98,7 +98,12 @@ async fn task(
 ) -> Result<DownloadTask> {
     let old = info.task()?;
     let url = args.url.as_deref().unwrap_or(old.url().as_str());
-    let task = asked.apply(old.to_builder().url(url), url, old.headers(), old.timeouts()).build()?;
+    let mut task = asked.apply(old.to_builder().url(url), url, old.headers(), old.timeouts());
+    // What mirrors need is not kept either.
+    for mirror in old.mirrors() {
+        task = task.mirror(asked.mirror(mirror.url().as_str()));
+    }
+    let task = task.build()?;
     // A new URL may have in it what the old one needed beside it.
     if info.needs_credentials && !task.needs_credentials() && args.url.is_none() {
         let advice = "give them again, by --user, --netrc or --header";
