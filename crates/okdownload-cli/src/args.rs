@@ -90,6 +90,9 @@ pub(crate) struct ResumeArgs {
     pub(crate) state: StateArgs,
     #[command(flatten)]
     pub(crate) common: CommonArgs,
+    /// Only what is typed, where a configuration file says more.
+    #[arg(skip)]
+    pub(crate) typed: Option<Box<Self>>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -154,7 +157,14 @@ pub(crate) fn parse() -> Result<Cli, Failure> {
     let mut written = config.arguments(name, |key, argument| check(name, key, argument))?;
     let typed_names = typed_headers(&matches);
     written.retain(|argument| header_name(argument).is_none_or(|name| !typed_names.contains(&name)));
-    cli(&matches_of(&[front, &written, rest].concat())?)
+    let mut all = cli(&matches_of(&[front, &written, rest].concat())?)?;
+    // A download that goes on has options of its own, which only what is typed may change.
+    if let (Some(Command::Resume(all)), Some(Command::Resume(typed))) =
+        (&mut all.command, cli(&matches)?.command)
+    {
+        all.typed = Some(Box::new(typed));
+    }
+    Ok(all)
 }
 
 fn cli(matches: &ArgMatches) -> Result<Cli, Failure> {

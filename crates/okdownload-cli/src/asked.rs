@@ -1,93 +1,67 @@
-//! What all requests of a command have in common: headers, who asks, and how patiently.
+//! What all requests of a command have in common: who asks, and how.
 
-use std::num::{NonZeroU32, NonZeroU64};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use okdownload::{Credentials, DownloadTaskBuilder, LowestSpeed, Result, Timeouts};
+use okdownload::{Credentials, DownloadTask, DownloadTaskBuilder, Result, Timeouts};
 use url::Url;
 
 use crate::netrc::Netrc;
 use crate::options::{RequestArgs, TransferArgs};
 use crate::report::Failure;
+use crate::settings::Settings;
 
-/// What the command line says of requests. What it does not say stays as a task has it.
+/// What is said of requests. What is not said stays as a task has it.
 #[derive(Debug)]
 pub(crate) struct Asked {
-    headers: HeaderMap,
+    settings: Settings,
     user: Option<Credentials>,
     netrc: Option<Netrc>,
-    connections: Option<NonZeroU32>,
-    retries: Option<u32>,
-    timeout: Option<Duration>,
-    connect_timeout: Option<Duration>,
-    deadline: Option<Duration>,
-    lowest_speed: Option<LowestSpeed>,
 }
 
 impl Asked {
     /// For a command that transfers nothing.
     pub(crate) fn of_requests(args: &RequestArgs) -> Result<Self, Failure> {
-        Ok(Self {
-            headers: headers(args)?,
-            user: args.user.as_deref().map(user).transpose()?,
-            netrc: args.netrc.as_ref().map(|path| netrc(path.as_deref())).transpose()?,
-            timeout: args.timeout,
-            connect_timeout: args.connect_timeout,
-            connections: None,
-            retries: None,
-            deadline: None,
-            lowest_speed: None,
-        })
+        Self::with(Settings::of_requests(args)?, args)
     }
 
     pub(crate) fn new(requests: &RequestArgs, transfer: &TransferArgs) -> Result<Self, Failure> {
+        Self::with(Settings::new(requests, transfer)?, requests)
+    }
+
+    fn with(settings: Settings, args: &RequestArgs) -> Result<Self, Failure> {
         Ok(Self {
-            connections: transfer.connections.and_then(NonZeroU32::new),
-            retries: transfer.retries,
-            deadline: transfer.deadline,
-            lowest_speed: transfer.lowest_speed.and_then(NonZeroU64::new).map(LowestSpeed::new),
-            ..Self::of_requests(requests)?
+            settings,
+            user: args.user.as_deref().map(user).transpose()?,
+            netrc: args.netrc.as_ref().map(|path| netrc(path.as_deref())).transpose()?,
         })
     }
 
-    /// A task with what was said, over the headers and limits that it has.
-    pub(crate) fn apply(
-        &self,
-        mut task: DownloadTaskBuilder,
-        url: &str,
-        own_headers: &HeaderMap,
-        own_timeouts: Timeouts,
-    ) -> DownloadTaskBuilder {
-        task = task.headers(self.headers_over(own_headers)).timeouts(self.timeouts_over(own_timeouts));
-        if let Some(count) = self.connections {
-            task = task.connection_count(count);
+    /// A new task with what was said, over the headers that it has.
+    pub(crate) fn apply(&self, task: DownloadTaskBuilder, url: &str, own: &HeaderMap) -> DownloadTaskBuilder {
+        self.known(self.settings.apply(task, own, Timeouts::default()), url)
+    }
+
+    /// A task that was begun before, at this URL. What is `typed` now counts first, then what the task has, and last what
+    /// else is said: that is written for all, and was perhaps not even written then.
+    ///
+    /// # Errors
+    /// If the task can't be.
+    pub(crate) fn again(&self, typed: Settings, old: &DownloadTask, url: &str) -> Result<DownloadTask> {
+        let settings = typed.or(&Settings::of(old)?).or(&self.settings);
+        let mut task = settings.apply(old.to_builder().url(url), old.headers(), old.timeouts());
+        // What mirrors need is not kept either.
+        for mirror in old.mirrors() {
+            task = task.mirror(self.mirror(mirror.url().as_str()));
         }
-        if let Some(retries) = self.retries {
-            task = task.retries(retries);
-        }
+        self.known(task, url).build()
+    }
+
+    fn known(&self, task: DownloadTaskBuilder, url: &str) -> DownloadTaskBuilder {
         match self.credentials(url) {
             Some(known) => task.credentials(&known.user, &known.password),
             None => task,
         }
-    }
-
-    fn headers_over(&self, own: &HeaderMap) -> HeaderMap {
-        let mut headers = over(own, &self.headers);
-        let ours = HeaderValue::from_static(concat!("okdl/", env!("CARGO_PKG_VERSION")));
-        headers.entry(header::USER_AGENT).or_insert(ours);
-        headers
-    }
-
-    fn timeouts_over(&self, mut timeouts: Timeouts) -> Timeouts {
-        timeouts.connect = self.connect_timeout.unwrap_or(timeouts.connect);
-        // No byte for so long: that holds before the response's first byte as well.
-        timeouts.head = self.timeout.unwrap_or(timeouts.head);
-        timeouts.stall = self.timeout.unwrap_or(timeouts.stall);
-        timeouts.total = self.deadline.or(timeouts.total);
-        timeouts.lowest_speed = self.lowest_speed.or(timeouts.lowest_speed);
-        timeouts
     }
 
     /// Whom to say that we are, where the URL does not say it itself.
@@ -107,16 +81,6 @@ impl Asked {
         };
         known().unwrap_or_else(|| text.to_owned())
     }
-}
-
-/// Headers, with these in the place of those that have their names.
-pub(crate) fn over(own: &HeaderMap, others: &HeaderMap) -> HeaderMap {
-    let mut headers = own.clone();
-    others.keys().for_each(|name| drop(headers.remove(name)));
-    for (name, value) in others {
-        headers.append(name, value.clone());
-    }
-    headers
 }
 
 /// The URL, if it does not say itself who asks.
@@ -143,7 +107,7 @@ fn netrc(path: Option<&Path>) -> Result<Netrc, Failure> {
     Netrc::parse(&text).map_err(|bad| wrong(format!("line {}: {}", bad.line, bad.problem)))
 }
 
-fn headers(args: &RequestArgs) -> Result<HeaderMap, Failure> {
+pub(crate) fn headers(args: &RequestArgs) -> Result<HeaderMap, Failure> {
     let mut headers = HeaderMap::new();
     for (number, text) in (1..).zip(&args.header) {
         let (name, value) = parse_header(text).ok_or_else(|| {
@@ -207,18 +171,5 @@ pub(crate) mod tests {
                 assert_eq!(format!("{}:{}", user.user, user.password), text);
             }
         }
-    }
-
-    #[test]
-    fn a_header_takes_the_place_of_its_like() {
-        let map = |lines: &[&str]| -> HeaderMap {
-            let mut headers = HeaderMap::new();
-            lines.iter().filter_map(|line| parse_header(line)).for_each(|(name, value)| {
-                headers.append(name, value);
-            });
-            headers
-        };
-        let headers = over(&map(&["a: 1", "a: 2", "b: 3"]), &map(&["A: 4", "a: 5", "c: 6"]));
-        assert_eq!(headers, map(&["b: 3", "a: 4", "a: 5", "c: 6"]));
     }
 }

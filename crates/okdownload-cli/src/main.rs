@@ -20,6 +20,7 @@ mod pour;
 mod report;
 mod retries;
 mod run;
+mod settings;
 mod signals;
 mod state;
 mod terminal;

@@ -6,16 +6,17 @@ use std::path::{Path, PathBuf};
 
 use clap::CommandFactory;
 use http::HeaderMap;
-use okdownload::{Digest, DownloadTask, Durability, Error, OnExists, Result, Target, TaskId, Timeouts};
+use okdownload::{Digest, DownloadTask, Durability, Error, OnExists, Result, Target, TaskId};
 use url::Url;
 
 use crate::args::Cli;
-use crate::asked::{Asked, over, parse_header};
+use crate::asked::{Asked, parse_header};
 use crate::checksums::Checksums;
 use crate::form::{Form, read};
 use crate::input;
 use crate::options::DownloadArgs;
 use crate::report::Failure;
+use crate::settings::over;
 
 /// All files of one command.
 #[derive(Debug)]
@@ -317,7 +318,7 @@ impl Options {
             builder = builder.digest(digest.clone());
         }
         let (builder, headers) = self.form.apply(builder);
-        let builder = self.asked.apply(builder, &item.url, &headers, Timeouts::default());
+        let builder = self.asked.apply(builder, &item.url, &headers);
         match said.filter(|said| !said.headers.is_empty()) {
             // A line's header takes the place of the one that all have.
             Some(said) => {

@@ -5,8 +5,8 @@ mod common;
 
 use std::os::unix::fs::PermissionsExt;
 
-use common::{Place, tagged};
-use okdownload_testkit::server::Body;
+use common::{Place, leave_half, tagged};
+use okdownload_testkit::server::{Body, Reply};
 
 /// Writes the usual file, for its owner only.
 fn configure(place: &Place, text: &str) -> std::path::PathBuf {
@@ -47,6 +47,40 @@ async fn what_is_written_counts_and_what_is_typed_wins() {
     let ended = place.run(["probe", "--config", "mine.toml", &url]).await;
     assert_eq!((ended.code, ended.err.as_str()), (Some(0), ""), "{ended:?}");
     assert_eq!(place.server.requests()[3].header("user-agent"), Some("mine/1"));
+}
+
+/// The headers of the first request that `okdl resume` makes, one of several that are answered 503.
+async fn resumed(place: &Place, busy: usize, options: &[&str]) -> (Option<i32>, [Option<String>; 3]) {
+    place.server.script("/a", vec![Reply::status(503).header("Retry-After", "0"); busy]);
+    let ended = place.run([&["resume", "-q"], options].concat()).await;
+    let request = place.server.requests().remove(0);
+    (ended.code, ["user-agent", "x-a", "x-b"].map(|name| request.header(name).map(str::to_owned)))
+}
+
+#[tokio::test]
+async fn what_was_typed_at_first_counts_more_than_what_is_written_now() {
+    const FILE: &str = "retries = 0\nuser-agent = 'file/1'\nheader = ['X-A: file', 'X-B: file']\n";
+    let some = |texts: [&str; 3]| texts.map(|text| Some(text.to_owned()));
+    let begun = ["--retries", "1", "--user-agent", "begun/1", "--header", "X-A: begun"];
+    for (begun, now, ended) in [
+        (&begun[..], &[][..], (Some(0), some(["begun/1", "begun", "file"]))),
+        (&begun, &["--retries", "0", "--header", "X-A: now"], (Some(1), some(["begun/1", "now", "file"]))),
+        (&[], &[], (Some(1), some(["file/1", "file", "file"]))),
+        (&[], &["--retries", "1", "--user-agent", "now/1"], (Some(0), some(["now/1", "file", "file"]))),
+    ] {
+        let place = Place::new().await;
+        leave_half(&place, begun).await;
+        configure(&place, FILE);
+        assert_eq!(resumed(&place, 1, now).await, ended, "{begun:?} {now:?}");
+    }
+    // What is written at first stays too, and what is not kept is read again.
+    let place = Place::new().await;
+    configure(&place, "retries = 1\nheader = ['X-A: first', 'X-B-Token: first']\n");
+    leave_half(&place, &[]).await;
+    configure(&place, "header = ['X-A: now', 'X-B: now', 'X-B-Token: now']\n");
+    let (code, headers) = resumed(&place, 1, &["--no-http2"]).await;
+    assert_eq!((code, &headers[1..]), (Some(0), &some(["", "first", "now"])[1..]));
+    assert_eq!(place.server.requests()[0].header("x-b-token"), Some("now"));
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 use http::{Method, StatusCode, header};
 use okdownload::strategy::{NameFacts, default_file_name};
-use okdownload::{ContentRange, DownloadTask, ResponseHead, Target, Timeouts, Validators, redacted};
+use okdownload::{ContentRange, DownloadTask, ResponseHead, Target, Validators, redacted};
 use serde::Serialize;
 
 use super::{json_line, print};
@@ -42,7 +42,7 @@ pub(crate) fn probe(args: &ProbeArgs) -> Result<Outcome, Failure> {
     let setup = Setup::of_requests(&args.requests)?;
     let (task, headers) =
         Form::new(&args.form)?.apply(DownloadTask::builder(&args.url, Target::directory(".")));
-    let task = asked.apply(task, &args.url, &headers, Timeouts::default()).build();
+    let task = asked.apply(task, &args.url, &headers).build();
     let task = task.map_err(|error| Failure::Usage(format!("the URL: {error}")))?;
     crate::work(&args.common, async |console| {
         let engine = setup.engine(console).await?;
