@@ -103,12 +103,18 @@ fn left(eta: Duration) -> String {
 /// The line of a file that nothing comes of now: why stands in the place of the map, and ends where there is no more room.
 fn waiting_line(file: &FileFigures<'_>, retry: &str, names: usize, width: usize, looks: Looks) -> Line {
     let name = names.clamp(NAME.0, NAME.1).min(width / 3);
-    let mut line = narrow(file, (name + PERCENT).min(width), looks);
-    let room = width.saturating_sub(line.width + 1);
+    let (mut line, gap) = match file.total {
+        Some(_) => (narrow(file, (name + PERCENT).min(width), looks), " "),
+        None => (Line::plain(fitted(file.name, name, looks)), "  "),
+    };
+    let room = width.saturating_sub(line.width + gap.len());
     if room > 0 {
         let cut = retry.width() > room;
         let shown = front(retry, room - usize::from(cut));
-        line.push(&format!(" {shown}{}", if cut { looks.mark() } else { "" }), looks.colour(Colour::Yellow));
+        line.push(
+            &format!("{gap}{shown}{}", if cut { looks.mark() } else { "" }),
+            looks.colour(Colour::Yellow),
+        );
     }
     line
 }
@@ -295,15 +301,12 @@ mod tests {
 
     #[test]
     fn a_file_that_waits_says_why() {
-        let retry = Some("retry 2 in 3 s: the host name cannot be resolved (url: http://exmaple.com/a)");
+        let retry = Some("retry 2 in 3 s: exmaple.com: the host name cannot be resolved");
         let file = FileFigures { retry, ..figures("a.iso", &[]) };
         for (width, line) in [
-            (
-                110,
-                "a.iso         30% retry 2 in 3 s: the host name cannot be resolved (url: http://exmaple.com/a)",
-            ),
-            (80, "a.iso         30% retry 2 in 3 s: the host name cannot be resolved (url: http:/…"),
-            (40, "a.iso         30% retry 2 in 3 s: the h…"),
+            (80, "a.iso         30% retry 2 in 3 s: exmaple.com: the host name cannot be resolved"),
+            (60, "a.iso         30% retry 2 in 3 s: exmaple.com: the host nam…"),
+            (40, "a.iso         30% retry 2 in 3 s: exmap…"),
             (20, "a.iso   30% retry 2…"),
             (8, "a.iso  "),
             (3, "a…o"),
@@ -313,8 +316,9 @@ mod tests {
             assert!(shown.width <= width && shown.text.width() == shown.width, "{width}: {shown:?}");
             assert_eq!(shown.text, line, "{width}");
         }
+        // Whose length is not known has no percent.
         let unknown = FileFigures { total: None, retry: Some("retry 1"), ..file };
-        assert_eq!(file_line(&unknown, 5, 80, ASCII).text, "a.iso             retry 1");
+        assert_eq!(file_line(&unknown, 5, 80, ASCII).text, "a.iso         retry 1");
     }
 
     #[test]
