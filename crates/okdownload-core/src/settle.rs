@@ -237,7 +237,7 @@ impl Call<'_> {
                 synced
             }
             Ok(None) => Ok(()),
-            // Somebody has made it read-only, or a link: no other try will open it, and its bytes are right.
+            // Somebody has taken the right to it, or made it a link: no other try will open it, and its bytes are right.
             Err(error) if matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::AlreadyExists) => {
                 self.run
                     .hub

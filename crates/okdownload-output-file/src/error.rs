@@ -50,6 +50,9 @@ fn judge(source: &io::Error) -> Verdict {
         Io::PermissionDenied => {
             Verdict::new(ErrorKind::PermissionDenied, "choose a directory that you may write to")
         }
+        Io::ExecutableFileBusy => {
+            Verdict::new(ErrorKind::FileBusy, "a program is being run from this file; wait until it ends")
+        }
         Io::NotADirectory => {
             Verdict::new(ErrorKind::Misuse, "a part of this path is a file; choose another path")
         }
@@ -201,6 +204,7 @@ mod tests {
             (Errno::XDEV, ErrorKind::Misuse),
             (Errno::ISDIR, ErrorKind::Misuse),
             (Errno::EXIST, ErrorKind::AlreadyExists),
+            (Errno::TXTBSY, ErrorKind::FileBusy),
             (Errno::IO, ErrorKind::Io),
             (Errno::MFILE, ErrorKind::Io),
             (Errno::NOLCK, ErrorKind::Unsupported),

@@ -1,6 +1,6 @@
 //! The factory: opens parts, and answers questions about the places around them.
 
-use std::fs::{File, TryLockError};
+use std::fs::TryLockError;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -13,7 +13,7 @@ use okdownload_types::{Location, Result};
 
 use crate::directories::{NewDirectories, parent};
 use crate::patience::patiently;
-use crate::stream::{FileStream, Part};
+use crate::stream::{FileStream, Opened, Part};
 use crate::sys::Seen;
 use crate::work::{Length, ShortWork};
 use crate::{error, sys};
@@ -93,8 +93,8 @@ impl OutputStreamFactory for FileOutput {
         let directories = Arc::clone(&self.shared.directories);
         let short_work = Arc::clone(&self.shared.short_work);
         let work = move || {
-            let Some((file, seen)) = open_locked(&path, mode, &directories)? else { return Ok(None) };
-            let part = Part::new(path, file, &seen, directories);
+            let Some((opened, seen)) = open_locked(&path, mode, &directories)? else { return Ok(None) };
+            let part = Part::new(path, opened, &seen, directories);
             Ok(Some(Arc::new(FileStream::new(part, short_work)) as Arc<dyn OutputStream>))
         };
         self.run(work).await
@@ -177,9 +177,9 @@ fn free_space(path: &Path) -> Result<Option<FreeSpace>> {
 const TRIES: usize = 16;
 
 /// Opens and locks; what is locked is what the path names, and a regular file.
-fn open_locked(path: &Path, mode: OpenMode, directories: &NewDirectories) -> Result<Option<(File, Seen)>> {
+fn open_locked(path: &Path, mode: OpenMode, directories: &NewDirectories) -> Result<Option<(Opened, Seen)>> {
     for _ in 0..TRIES {
-        let Some(file) = open(path, mode, directories)? else { return Ok(None) };
+        let Some(Opened { file, refusal }) = open(path, mode, directories)? else { return Ok(None) };
         let opened = Seen::of(&file).map_err(|e| error::at("cannot look at the part", path, e))?;
         if !opened.metadata.is_file() {
             return Err(error::not_regular(path, sys::describe(&opened.metadata)));
@@ -192,7 +192,7 @@ fn open_locked(path: &Path, mode: OpenMode, directories: &NewDirectories) -> Res
         // Looked at again only now: whoever had the lock before may have written, renamed or removed the file. The
         // length counts from here.
         match Seen::at(path) {
-            Ok(named) if named.is(&opened) => return Ok(Some((file, named))),
+            Ok(named) if named.is(&opened) => return Ok(Some((Opened { file, refusal }, named))),
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(e) => return Err(error::at("cannot look at the part", path, e)),
@@ -201,8 +201,9 @@ fn open_locked(path: &Path, mode: OpenMode, directories: &NewDirectories) -> Res
     Err(error::busy(path))
 }
 
-/// Opens, with the directories above if it may make them.
-fn open(path: &Path, mode: OpenMode, directories: &NewDirectories) -> Result<Option<File>> {
+/// Opens, with the directories above if it may make them. What is there and may only be read is of use as well: it can be
+/// compared, and synced.
+fn open(path: &Path, mode: OpenMode, directories: &NewDirectories) -> Result<Option<Opened>> {
     let create = mode == OpenMode::Create;
     let mut result = sys::open(path, create);
     if let (true, Err(error), Some(parent)) = (create, &result, parent(path))
@@ -211,8 +212,14 @@ fn open(path: &Path, mode: OpenMode, directories: &NewDirectories) -> Result<Opt
         directories.create(parent).map_err(|e| cannot_make(parent, e))?;
         result = sys::open(path, create);
     }
+    if let (false, Err(error)) = (create, &result)
+        && sys::may_be_read(error)
+        && let Ok(file) = sys::open_to_read(path)
+    {
+        return Ok(Some(Opened { file, refusal: Some(error.kind()) }));
+    }
     match result {
-        Ok(file) => Ok(Some(file)),
+        Ok(file) => Ok(Some(Opened { file, refusal: None })),
         Err(error) if !create && is_absent(&error) => Ok(None),
         Err(error) => Err(match std::fs::symlink_metadata(path) {
             // Directories, sockets and links refuse in different ways; what stands there says more.

@@ -30,12 +30,21 @@ pub(crate) struct FileStream {
     short_work: Arc<ShortWork>,
 }
 
+/// A file, and why it may not be written, if so.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) file: File,
+    pub(crate) refusal: Option<io::ErrorKind>,
+}
+
 /// What the calls work on.
 #[derive(Debug)]
 pub(crate) struct Part {
     path: PathBuf,
     /// Read while it is used, written to close it: so closing waits for what is under way.
     file: RwLock<Option<File>>,
+    /// Why it may not be written, if so.
+    refusal: Option<io::ErrorKind>,
     identity: FileIdentity,
     initial_length: u64,
     /// The length that it must have at least, by what we did to it.
@@ -66,6 +75,15 @@ impl FileStream {
             work(&part, file.as_ref().ok_or_else(|| error::closed(&part.path))?)
         };
         self.short_work.run(length, work).await
+    }
+
+    /// The same for work that changes it.
+    async fn change(
+        &self,
+        length: Length,
+        work: impl FnOnce(&Part, &File) -> Result<()> + Send + 'static,
+    ) -> Result<()> {
+        self.run(length, |part, file| part.check_writable().and_then(|()| work(part, file))).await
     }
 
     /// Waits for what is under way, and runs `work`, which may close the file, with nothing beside it.
@@ -102,7 +120,7 @@ impl OutputStream for FileStream {
         let end =
             end.filter(|end| *end <= sys::LONGEST).ok_or_else(|| error::too_far(&self.part.path, offset))?;
         let length = Length::of(end - offset <= ShortWork::LONGEST_WRITE);
-        self.run(length, move |part, file| {
+        self.change(length, move |part, file| {
             part.check_length(file)?;
             part.leave_hole(file, offset);
             sys::write_all_at(file, offset, &data).map_err(|source| {
@@ -134,7 +152,7 @@ impl OutputStream for FileStream {
         if length > sys::LONGEST {
             return Err(error::too_far(&self.part.path, length));
         }
-        self.run(Length::Long, move |part, file| {
+        self.change(Length::Long, move |part, file| {
             sys::allocate(file, length).map_err(|e| part.cannot("cannot reserve the space for the file", e))
         })
         .await
@@ -151,7 +169,7 @@ impl OutputStream for FileStream {
         if length > sys::LONGEST {
             return Err(error::too_far(&self.part.path, length));
         }
-        self.run(Length::Long, move |part, file| {
+        self.change(Length::Long, move |part, file| {
             part.leave_hole(file, length);
             part.length.fetch_min(length, Ordering::AcqRel);
             file.set_len(length).map_err(|e| part.cannot("cannot change the part's length", e))?;
@@ -216,10 +234,11 @@ impl OutputStream for FileStream {
 }
 
 impl Part {
-    pub(crate) fn new(path: PathBuf, file: File, seen: &Seen, directories: Arc<NewDirectories>) -> Self {
+    pub(crate) fn new(path: PathBuf, opened: Opened, seen: &Seen, directories: Arc<NewDirectories>) -> Self {
         Self {
             path,
-            file: RwLock::new(Some(file)),
+            file: RwLock::new(Some(opened.file)),
+            refusal: opened.refusal,
             identity: seen.identity(),
             initial_length: seen.metadata.len(),
             length: AtomicU64::new(seen.metadata.len()),
@@ -232,6 +251,12 @@ impl Part {
 
     fn cannot(&self, what: &'static str, source: io::Error) -> okdownload_types::Error {
         error::at(what, &self.path, source)
+    }
+
+    /// Whoever may not write it may not remove it either.
+    fn check_writable(&self) -> Result<()> {
+        let refusal = self.refusal.map(|kind| self.cannot("cannot write the part", kind.into()));
+        refusal.map_or(Ok(()), Err)
     }
 
     fn read(&self, file: &File, offset: u64, length: usize) -> io::Result<Bytes> {
@@ -284,6 +309,7 @@ impl Part {
     }
 
     fn remove(&self, file: &File) -> Result<()> {
+        self.check_writable()?;
         if !self.is_named(file)? {
             return Ok(());
         }

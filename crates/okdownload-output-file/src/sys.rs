@@ -15,8 +15,9 @@ use crate::unix as os;
 use crate::windows as os;
 
 // `allow_holes` is called before a file gets longer by more than is written; `sync_directory` puts a directory's names
-// on disk, and fails with `Unsupported` where that can't be done.
-pub(crate) use os::{allow_holes, is_held, sync_directory, try_lock, unlock};
+// on disk, and fails with `Unsupported` where that can't be done; `may_be_read` says whether a file that may not be
+// written is of use all the same.
+pub(crate) use os::{allow_holes, is_held, may_be_read, sync_directory, try_lock, unlock};
 use os::{read_some_at, write_piece};
 
 /// The last position, plus one, that files can have.
@@ -25,9 +26,16 @@ pub(crate) const LONGEST: u64 = i64::MAX as u64;
 /// Opens to read and write. A symbolic link is an error or is opened itself, and nothing (a pipe that nobody reads, a
 /// terminal) makes it wait or has a side effect.
 pub(crate) fn open(path: &Path, create: bool) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(create).truncate(false);
-    os::take_no_links(&mut options);
+    open_with(path, OpenOptions::new().read(true).write(true).create(create).truncate(false))
+}
+
+/// The same to read alone, for a file that may not be written.
+pub(crate) fn open_to_read(path: &Path) -> io::Result<File> {
+    open_with(path, OpenOptions::new().read(true))
+}
+
+fn open_with(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+    os::take_no_links(options);
     options.open(path)
 }
 

@@ -60,6 +60,13 @@ pub(crate) const fn is_held(_: &io::Error) -> bool {
     false
 }
 
+/// Whether a file that was refused to be written may yet be read, and synced: that needs no right to write. Somebody has
+/// made it read-only, or it is a program that is being run.
+pub(crate) fn may_be_read(error: &io::Error) -> bool {
+    use io::ErrorKind as Io;
+    matches!(error.kind(), Io::PermissionDenied | Io::ExecutableFileBusy | Io::ReadOnlyFilesystem)
+}
+
 /// Every file may.
 pub(crate) const fn allow_holes(_: &File) {}
 

@@ -83,6 +83,11 @@ pub(crate) fn is_held(error: &io::Error) -> bool {
     matches!(code(error), Some(ERROR_ACCESS_DENIED | ERROR_SHARING_VIOLATION | ERROR_LOCK_VIOLATION))
 }
 
+/// No: to sync a file needs the right to write it.
+pub(crate) const fn may_be_read(_: &io::Error) -> bool {
+    false
+}
+
 /// Else a write behind the end would first write all the zeros in between: as much as a second download. A file system
 /// that knows no holes (FAT, exFAT) refuses, and does that.
 #[expect(unsafe_code, reason = "a system call")]

@@ -291,3 +291,43 @@ async fn reserved_space_is_there() {
     let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
     assert_eq!(place.1.boot_id().await.as_deref(), Some(id.trim()));
 }
+
+/// Runs a program from this file, which lasts until its standard input is closed.
+#[cfg(target_os = "linux")]
+fn run(program: &Path) -> std::process::Child {
+    use std::process::{Command, Stdio};
+    loop {
+        match Command::new(program).args(["-c", "read line"]).stdin(Stdio::piped()).spawn() {
+            // A child of another test has just been forked, and still holds what we wrote it through.
+            Err(error) if error.kind() == std::io::ErrorKind::ExecutableFileBusy => std::thread::yield_now(),
+            started => return started.unwrap(),
+        }
+    }
+}
+
+/// Nobody may write it then; to read it and to sync it is another matter.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_program_that_is_being_run_can_be_read_and_synced() {
+    let place = Place::new();
+    std::fs::copy("/bin/sh", place.path("program")).unwrap();
+    let mut running = run(&place.path("program"));
+    let words = ["program", "is being run"];
+    assert_error(place.open("program", OpenMode::Create).await, ErrorKind::FileBusy, &words);
+    let part = place.open("program", OpenMode::Existing).await.unwrap().unwrap();
+    assert_eq!(part.read_at(1, 3).await.unwrap(), "ELF");
+    part.flush_and_sync().await.unwrap();
+    assert_error(place.open("program", OpenMode::Existing).await, ErrorKind::FileBusy, &["another download"]);
+    for changed in [
+        part.write_at(0, vec!["new".into()]).await,
+        part.set_length(0).await,
+        part.preallocate(1).await,
+        part.abort().await,
+    ] {
+        assert_error(changed, ErrorKind::FileBusy, &words);
+    }
+    assert_eq!(std::fs::read(place.path("program")).unwrap(), std::fs::read("/bin/sh").unwrap());
+    drop(running.stdin.take());
+    running.wait().unwrap();
+    place.open("program", OpenMode::Existing).await.unwrap().unwrap().abort().await.unwrap();
+}

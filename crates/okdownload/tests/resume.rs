@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use common::resuming::{SIZE, again, half, one_connection};
 use common::{MIB, Place, assert_content, tagged};
-use okdownload::ResumeFailedCause;
 use okdownload::prelude::*;
 use okdownload::store::{Change, CommitLevel, DownloadStore, SqliteStore};
+use okdownload::{Digest, DigestAlgorithm, ResumeFailedCause};
 use okdownload_testkit::server::{Body, Gate, Reply, Resource};
+use sha2::{Digest as _, Sha256};
 
 #[tokio::test]
 async fn only_what_is_missing_is_asked_for() {
@@ -235,6 +236,33 @@ async fn a_finished_file_that_cannot_be_synced_is_not_said_to_be_complete() {
     let (end, warnings) = with_warnings(&place).await;
     assert_eq!((end.cause, end.fetched), (EndCause::Completed, 0));
     assert!(warnings.len() == 1 && warnings[0].contains("loss of power"), "{warnings:?}");
+}
+
+/// A program from this file, which lasts until its standard input is closed.
+#[cfg(target_os = "linux")]
+fn running(program: &std::path::Path) -> std::process::Child {
+    use std::os::unix::fs::PermissionsExt;
+    use std::process::{Command, Stdio};
+    std::fs::set_permissions(program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    Command::new(program).args(["-c", "read line"]).stdin(Stdio::piped()).spawn().unwrap()
+}
+
+/// The system lets nobody write it then, and nobody needs to.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_finished_program_that_is_being_run_is_complete() {
+    let body = Body::bytes(std::fs::read("/bin/sh").unwrap());
+    let sha256 = Digest::new(DigestAlgorithm::Sha256, Sha256::digest(body.slice(..)).to_vec()).unwrap();
+    for digest in [None, Some(sha256)] {
+        let place = Place::new().await;
+        died_unrecorded(&place, &body).await;
+        let mut program = running(&place.path("a"));
+        let task = digest.into_iter().fold(place.task("/a", "a"), |task, digest| task.digest(digest));
+        let (end, _) = again(&place, task.build().unwrap()).await;
+        drop(program.stdin.take());
+        program.wait().unwrap();
+        assert_eq!((end.cause, end.fetched), (EndCause::Completed, 0), "{:?}", end.error);
+    }
 }
 
 #[tokio::test]
