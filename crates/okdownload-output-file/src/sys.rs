@@ -8,7 +8,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use okdownload_types::FileIdentity;
 
-use crate::patience::patiently;
 #[cfg(unix)]
 use crate::unix as os;
 #[cfg(windows)]
@@ -16,8 +15,8 @@ use crate::windows as os;
 
 // `allow_holes` is called before a file gets longer by more than is written; `sync_directory` puts a directory's names
 // on disk, and fails with `Unsupported` where that can't be done; `may_be_read` says whether a file that may not be
-// written is of use all the same.
-pub(crate) use os::{allow_holes, is_held, may_be_read, sync_directory, try_lock, unlock};
+// written is of use all the same; `rename_new` fails with `AlreadyExists` if the new name is taken.
+pub(crate) use os::{allow_holes, is_held, may_be_read, rename_new, sync_directory, try_lock, unlock};
 use os::{read_some_at, write_piece};
 
 /// The last position, plus one, that files can have.
@@ -178,36 +177,6 @@ pub(crate) fn allocate(_file: &File, _length: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// Renames, and fails with `AlreadyExists` if the new name is taken.
-pub(crate) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
-    #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
-    {
-        use rustix::fs::{CWD, RenameFlags, renameat_with};
-        use rustix::io::Errno;
-        match rustix::io::retry_on_intr(|| renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE)) {
-            Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {} // this file system does not know the flag
-            done => return Ok(done?),
-        }
-    }
-    rename_by_link(from, to)
-}
-
-/// A hard link never replaces anything either. Where there are none (exFAT, some FUSE file systems), look and rename
-/// is what is left; between the two somebody else may take the name.
-fn rename_by_link(from: &Path, to: &Path) -> io::Result<()> {
-    match patiently(|| std::fs::hard_link(from, to)) {
-        Ok(()) => patiently(|| std::fs::remove_file(from)),
-        Err(error) if matches!(error.kind(), io::ErrorKind::AlreadyExists | io::ErrorKind::NotFound) => {
-            Err(error)
-        }
-        Err(_) => match std::fs::symlink_metadata(to) {
-            Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => patiently(|| std::fs::rename(from, to)),
-            Err(error) => Err(error),
-        },
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -224,15 +193,15 @@ mod tests {
     }
 
     #[test]
-    fn links_do_not_replace() {
+    fn a_rename_to_a_new_name_does_not_replace() {
         let root = tempfile::tempdir().unwrap();
         let (a, b, c) = (root.path().join("a"), root.path().join("b"), root.path().join("c"));
         std::fs::write(&a, "a").unwrap();
         std::fs::write(&b, "b").unwrap();
-        assert_eq!(rename_by_link(&a, &b).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
-        rename_by_link(&a, &c).unwrap();
+        assert_eq!(rename_new(&a, &b).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        rename_new(&a, &c).unwrap();
         assert_eq!((std::fs::read(&c).unwrap(), a.exists()), (b"a".to_vec(), false));
-        assert_eq!(rename_by_link(&a, &c).unwrap_err().kind(), io::ErrorKind::NotFound);
+        assert_eq!(rename_new(&a, &c).unwrap_err().kind(), io::ErrorKind::NotFound);
     }
 
     #[test]

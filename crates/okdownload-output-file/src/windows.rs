@@ -1,13 +1,14 @@
 //! What [`sys`](crate::sys) needs of Windows. `unix.rs` has the same functions.
 //!
-//! The only two calls in okdownload that the compiler can't check are here. The standard library has neither, and no
+//! The only three calls in okdownload that the compiler can't check are here. The standard library has none of them, and no
 //! library that we know has them without `unsafe`.
 
 use std::fs::{File, FileType, OpenOptions, TryLockError};
 use std::io;
+use std::os::windows::ffi::OsStrExt;
 use std::os::windows::fs::{FileExt, OpenOptionsExt};
 use std::os::windows::io::AsRawHandle;
-use std::path::Path;
+use std::path::{Component, Path, Prefix};
 use std::ptr::{null, null_mut};
 
 use windows_sys::Win32::Foundation::{
@@ -15,11 +16,12 @@ use windows_sys::Win32::Foundation::{
 };
 use windows_sys::Win32::Storage::FileSystem::{
     FILE_FLAG_BACKUP_SEMANTICS, FILE_FLAG_OPEN_REPARSE_POINT, LOCKFILE_EXCLUSIVE_LOCK,
-    LOCKFILE_FAIL_IMMEDIATELY, LockFileEx,
+    LOCKFILE_FAIL_IMMEDIATELY, LockFileEx, MOVEFILE_WRITE_THROUGH, MoveFileExW,
 };
 use windows_sys::Win32::System::IO::{DeviceIoControl, OVERLAPPED, OVERLAPPED_0, OVERLAPPED_0_0};
 use windows_sys::Win32::System::Ioctl::FSCTL_SET_SPARSE;
 
+use crate::patience::patiently;
 use crate::sys::Seen;
 
 /// A link is opened itself; what is opened is then no regular file.
@@ -125,4 +127,57 @@ pub(crate) fn read_some_at(file: &File, offset: u64, buffer: &mut [u8]) -> io::R
 /// There is no such call; the file systems keep the order of changes to names.
 pub(crate) fn sync_directory(_: &Path) -> io::Result<()> {
     Ok(())
+}
+
+/// One step on every file system, and on disk when it returns: with no flag to replace, the system refuses a name that is
+/// taken.
+pub(crate) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    let (from, to) = (wide(from)?, wide(to)?);
+    patiently(|| move_file(&from, &to))
+}
+
+#[expect(unsafe_code, reason = "a system call")]
+fn move_file(from: &[u16], to: &[u16]) -> io::Result<()> {
+    // SAFETY: both end in a zero and live until the call returns, and the system only reads them.
+    let moved = unsafe { MoveFileExW(from.as_ptr(), to.as_ptr(), MOVEFILE_WRITE_THROUGH) };
+    if moved != 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// A path as the system takes it, with the zero at its end, and in the form that may have more than 260 characters. The
+/// standard library does the same for its own calls.
+fn wide(path: &Path) -> io::Result<Vec<u16>> {
+    let path = std::path::absolute(path)?;
+    let units: Vec<_> = path.as_os_str().encode_wide().collect();
+    if units.contains(&0) {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    let (before, rest) = match path.components().next() {
+        Some(Component::Prefix(prefix)) => match prefix.kind() {
+            Prefix::Disk(_) => (r"\\?\", &units[..]),
+            // Instead of the first of the two characters before the server's name.
+            Prefix::UNC(..) => (r"\\?\UNC", &units[1..]),
+            _ => ("", &units[..]),
+        },
+        _ => ("", &units[..]),
+    };
+    Ok(before.encode_utf16().chain(rest.iter().copied()).chain([0]).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_may_be_long() {
+        for (path, expected) in [
+            (r"C:\a\b", r"\\?\C:\a\b"),
+            (r"C:/a/./b", r"\\?\C:\a\b"),
+            (r"\\server\share\a", r"\\?\UNC\server\share\a"),
+            (r"\\?\C:\a", r"\\?\C:\a"),
+        ] {
+            let wide = wide(Path::new(path)).unwrap_or_default();
+            assert_eq!(String::from_utf16_lossy(&wide), format!("{expected}\0"), "{path}");
+        }
+        assert!(wide(Path::new("C:\\a\0b")).is_err());
+    }
 }
