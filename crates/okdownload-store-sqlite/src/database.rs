@@ -63,9 +63,9 @@ impl Database {
             connection.prepare_cached("COMMIT")?.execute([])?;
             Ok(())
         });
-        // Some errors end the transaction by themselves.
-        if done.is_err() && !connection.is_autocommit() {
-            connection.execute_batch("ROLLBACK")?;
+        // Also if only `COMMIT` failed: the transaction is open then, and the next one could not begin.
+        if done.is_err() {
+            roll_back(connection);
         }
         done
     }
@@ -104,11 +104,17 @@ fn write_all(connection: &Connection, changes: &[&Change], level: CommitLevel) -
 fn together<T>(connection: &Connection, reads: impl Fn() -> Result<T, Failure>) -> Result<T, Failure> {
     connection.prepare_cached("BEGIN")?.execute([])?;
     let read = reads();
-    // Some errors end the transaction by themselves. Of one that has only read nothing is lost.
+    // Of one that has only read nothing is lost.
+    roll_back(connection);
+    read
+}
+
+/// Ends the transaction, if it is still open: some errors end it by themselves. Whoever calls has a result of his own to
+/// tell, and the next transaction tells if this one could not be ended.
+fn roll_back(connection: &Connection) {
     if !connection.is_autocommit() {
         let _ = connection.prepare_cached("ROLLBACK").and_then(|mut statement| statement.execute([]));
     }
-    read
 }
 
 fn recall(connection: &Connection, id: TaskId, place: Option<&Location>) -> Result<Recalled, Failure> {

@@ -123,6 +123,29 @@ async fn an_empty_file_becomes_a_database() {
 }
 
 #[tokio::test]
+async fn a_commit_that_fails_at_its_very_end_takes_nothing_with_it() {
+    // A row without the one that it refers to, which is looked for only when the transaction ends.
+    const REFUSE_2: &str = "CREATE TABLE there (n INTEGER PRIMARY KEY);
+        CREATE TABLE refers (n INTEGER REFERENCES there DEFERRABLE INITIALLY DEFERRED);
+        CREATE TRIGGER refuse AFTER INSERT ON breakpoint WHEN NEW.url = 'http://h/2'
+        BEGIN INSERT INTO refers VALUES (1); END;";
+    let bench = Bench::new();
+    let store = bench.store();
+    put(&store, &[1]).await.unwrap();
+    Connection::open(bench.database()).unwrap().execute_batch(REFUSE_2).unwrap();
+    for (level, kept) in [(CommitLevel::Process, 4), (CommitLevel::Power, 5), (CommitLevel::Process, 6)] {
+        let changes = [3, 2].map(|n| Change::Put(info(n))).to_vec();
+        let error = store.commit(changes, level).await.unwrap_err();
+        let source = std::error::Error::source(&error).unwrap().to_string();
+        assert!(error.kind() == ErrorKind::Unexpected && source.contains("FOREIGN KEY"), "{error:?}");
+        assert_eq!(store.recall(info(3).id, None).await.unwrap().breakpoint, None);
+        store.commit(vec![Change::Put(info(kept))], level).await.unwrap();
+    }
+    assert_eq!(bench.store().unfinished().await.unwrap(), [1, 4, 5, 6].map(info));
+    assert!(bench.warnings.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn what_is_no_database_is_moved_aside() {
     let bench = Bench::new();
     let short = b"hello".to_vec();
