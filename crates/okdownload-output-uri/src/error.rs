@@ -19,6 +19,11 @@ pub(crate) fn at(what: &'static str, location: &Location, source: &opendal::Erro
     judge(what, source).with_context("location", location)
 }
 
+/// The error of the operating system itself.
+pub(crate) fn of_system(what: &'static str, location: &Location, source: io::Error) -> Error {
+    Error::new(ErrorKind::Io, what).with_context("location", location).with_source(source)
+}
+
 /// A service that cannot be set up as it is configured.
 pub(crate) fn settings(remote: &Remote, source: &opendal::Error) -> Error {
     judge("the service is not set up", source)

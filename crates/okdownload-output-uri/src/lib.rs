@@ -6,6 +6,7 @@ mod chunk;
 mod error;
 mod factory;
 mod interrupt;
+mod names;
 mod operators;
 mod place;
 mod scheme;

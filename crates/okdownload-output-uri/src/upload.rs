@@ -16,7 +16,7 @@ use crate::busy::Claim;
 use crate::factory::{Shared, metadata};
 use crate::interrupt::Interrupt;
 use crate::place::Remote;
-use crate::{chunk, error, operators};
+use crate::{chunk, error, names, operators};
 
 /// The longest file for a service that takes it in one piece only: it has to be held until it is whole.
 const ONE_PIECE: u64 = 64 << 20;
@@ -156,6 +156,9 @@ impl OutputStream for Upload {
             let naming = async { Ok(self.shared.naming.lock().await) };
             let _naming = self.object.unless_interrupted(naming).await?;
             self.object.rename(&remote.key, to, options.replace).await?;
+            if options.durable {
+                names::sync(&self.object.operator, &remote.key, to).await?;
+            }
         }
         (inner.state, inner.claim) = (State::Closed, None);
         Ok(())
