@@ -3,7 +3,9 @@
 use std::time::{Duration, SystemTime};
 
 use okdownload_output::Stat;
-use okdownload_types::{BlockInfo, BreakpointInfo, CompletionRecord, Location, OnExists, Validators};
+use okdownload_types::{
+    BlockInfo, BreakpointInfo, CompletionRecord, Location, OnExists, Validators, VersionMatch,
+};
 
 /// What to do about a file that has the final name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,11 +75,19 @@ fn was_renamed(info: &BreakpointInfo, facts: &ExistingFacts<'_>) -> bool {
         && info.blocks.iter().all(BlockInfo::is_full)
 }
 
-/// Whether the file is what the server has, by time and length: what we finish has the server's time.
-pub(crate) fn is_same(file: &Stat, validators: &Validators, total: Option<u64>) -> bool {
-    let file_time = file.modified.and_then(nanoseconds);
-    let server_time = validators.modified().and_then(nanoseconds);
-    server_time.is_some() && file_time == server_time && total == Some(file.length)
+/// Whether the file is what the server has, by time and length: what we finish has the server's time. The length alone
+/// says nothing: another version may be as long.
+pub(crate) fn compare(file: &Stat, validators: &Validators, total: Option<u64>) -> VersionMatch {
+    let same_length = total.map(|total| total == file.length);
+    let same_time = validators.modified().map(|time| {
+        let file_time = file.modified.and_then(nanoseconds);
+        file_time.is_some() && file_time == nanoseconds(time)
+    });
+    match (same_length, same_time) {
+        (Some(true), Some(true)) => VersionMatch::Same,
+        (Some(false), _) | (_, Some(false)) => VersionMatch::Different,
+        _ => VersionMatch::Unknown,
+    }
 }
 
 /// Nanoseconds since 1970.
@@ -171,10 +181,20 @@ mod tests {
     fn the_same_by_time_and_length() {
         let file = |length, seconds| Stat::new(StatKind::File, length, at(seconds), None);
         let server = Validators::new(None, at(9), None);
-        assert!(is_same(&file(5, 9), &server, Some(5)));
-        assert!(!is_same(&file(4, 9), &server, Some(5)));
-        assert!(!is_same(&file(5, 8), &server, Some(5)));
-        assert!(!is_same(&file(5, 9), &server, None));
-        assert!(!is_same(&Stat::new(StatKind::File, 5, None, None), &Validators::default(), Some(5)));
+        let (silent, timeless) = (Validators::default(), Stat::new(StatKind::File, 5, None, None));
+        for (file, server, total, expected) in [
+            (&file(5, 9), &server, Some(5), VersionMatch::Same),
+            (&file(4, 9), &server, Some(5), VersionMatch::Different),
+            (&file(5, 8), &server, Some(5), VersionMatch::Different),
+            (&file(5, 8), &server, None, VersionMatch::Different),
+            (&file(4, 9), &silent, Some(5), VersionMatch::Different),
+            (&timeless, &server, Some(5), VersionMatch::Different),
+            (&file(5, 9), &server, None, VersionMatch::Unknown),
+            (&file(5, 9), &silent, Some(5), VersionMatch::Unknown),
+            (&timeless, &silent, Some(5), VersionMatch::Unknown),
+            (&file(5, 9), &silent, None, VersionMatch::Unknown),
+        ] {
+            assert_eq!(compare(file, server, total), expected, "{file:?} {server:?} {total:?}");
+        }
     }
 }

@@ -8,7 +8,7 @@ use okdownload_types::{
 };
 
 use crate::block::Transfer;
-use crate::call::{Call, Known};
+use crate::call::{Call, Known, Rival};
 use crate::digest;
 use crate::existing::{self, Existing, ExistingFacts};
 
@@ -81,7 +81,7 @@ impl Call<'_> {
             Existing::Compare | Existing::AskForNews(_)
                 if !repeatable || is_under_way(known.breakpoint.as_ref(), &file) =>
             {
-                self.may_replace(known, on_exists)?;
+                self.may_replace(known, on_exists, VersionMatch::Different)?;
             }
             Existing::Compare => known.set_rival(file, None),
             Existing::AskForNews(validators) => known.set_rival(file, Some(validators)),
@@ -116,16 +116,26 @@ impl Call<'_> {
             || self.is_there_already(known, &info.version()).await?)
     }
 
-    pub(crate) fn may_replace(&self, known: &mut Known, on_exists: OnExists) -> Result<()> {
+    /// A file that is not known to be what the server has may be replaced only by an update; else it is an error.
+    fn may_replace(&self, known: &mut Known, on_exists: OnExists, likeness: VersionMatch) -> Result<()> {
         if on_exists == OnExists::Update {
             known.replace = true;
             return Ok(());
         }
-        Err(Error::new(ErrorKind::AlreadyExists, "a file of that name is there, and it is not this download")
-            .with_context("path", known.location.as_ref().map_or(String::new(), ToString::to_string))
-            .with_advice(
-                "choose another name, or say that it may be overwritten, skipped, renamed or updated",
-            ))
+        let (what, advice) = match likeness {
+            VersionMatch::Unknown => (
+                "a file of that name is there, and the server tells too little to say whether it is this download",
+                "give the download's digest, remove the file, or choose another name; or say with `on_exists` that it \
+                 may be overwritten, skipped, renamed or updated",
+            ),
+            _ => (
+                "a file of that name is there, and it is not this download",
+                "remove it or choose another name; or say with `on_exists` that it may be overwritten, skipped, \
+                 renamed or updated",
+            ),
+        };
+        let path = known.location.as_ref().map_or(String::new(), ToString::to_string);
+        Err(Error::new(ErrorKind::AlreadyExists, what).with_context("path", path).with_advice(advice))
     }
 
     /// Whether the file that has the final name is what the answer brings; then nothing is left to do. If there is one
@@ -138,21 +148,34 @@ impl Call<'_> {
         let (Some(rival), Some(location)) = (known.rival.take(), known.location.clone()) else {
             return Ok(false);
         };
-        // Time and length say nothing against a validator that says otherwise.
-        let another = rival
-            .validators
-            .as_ref()
-            .is_some_and(|old| old.compare(&version.validators) == VersionMatch::Different);
-        if !another
-            && existing::is_same(&rival.file, &version.validators, version.total)
-            && self.has_wanted_digest(&location, &rival.file).await?
-        {
+        let likeness = self.compare(&rival, &location, version).await?;
+        if likeness == VersionMatch::Same {
             self.record_completion(&location, &rival.file, version.validators.clone()).await?;
             return Ok(true);
         }
         let on_exists = self.process.on_exists(&self.run.task);
-        self.may_replace(known, on_exists)?;
+        self.may_replace(known, on_exists, likeness)?;
         Ok(false)
+    }
+
+    /// Whether a file is what the answer brings.
+    async fn compare(
+        &self,
+        rival: &Rival,
+        location: &Location,
+        version: &ResourceVersion,
+    ) -> Result<VersionMatch> {
+        let said = rival.validators.as_ref().map(|old| old.compare(&version.validators));
+        // Nothing else speaks against a validator that says otherwise.
+        if said == Some(VersionMatch::Different) {
+            return Ok(VersionMatch::Different);
+        }
+        // The user's digest says more than a time, which not every server tells, and which a copy may have lost.
+        if self.run.task.digest().is_some() && version.total == Some(rival.file.length) {
+            let has_it = self.has_wanted_digest(location, &rival.file).await?;
+            return Ok(if has_it { VersionMatch::Same } else { VersionMatch::Different });
+        }
+        Ok(existing::compare(&rival.file, &version.validators, version.total))
     }
 
     pub(crate) async fn free_name(&mut self, taken: &Location) -> Result<Location> {

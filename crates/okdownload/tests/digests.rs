@@ -142,6 +142,40 @@ async fn a_file_of_the_right_time_and_length_needs_the_right_digest() {
     }
 }
 
+/// What a run leaves that died after the rename and before the record, where the server tells neither time nor tag. The
+/// length is that of other files as well.
+#[tokio::test]
+async fn a_file_of_no_time_is_known_by_its_digest_alone() {
+    let place = Place::new().await;
+    let (body, other) = (Body::pattern(1, 2000), Body::pattern(2, 2000));
+    place.server.serve("/a", Resource::new(body.clone()).without_validators());
+    std::fs::create_dir_all(place.path("")).unwrap();
+    let right = Digest::new(DigestAlgorithm::Sha256, sha256(&body)).unwrap();
+    for (content, digest, said) in [
+        (&body, Some(&right), None),
+        (&other, Some(&right), Some("it is not this download")),
+        (&body, None, Some("give the download's digest")),
+        (&other, None, Some("give the download's digest")),
+        (&Body::pattern(1, 1999), None, Some("it is not this download")),
+    ] {
+        std::fs::write(place.path("a"), content.slice(..)).unwrap();
+        let ok = place.builder().download_store(MemoryStore::new()).build().unwrap();
+        let task = digest.into_iter().fold(place.task("/a", "a"), |task, digest| task.digest(digest.clone()));
+        let end = ok.task(task.build().unwrap()).enqueue().await;
+        let text = end.error.as_ref().map(ToString::to_string);
+        match said {
+            None => assert_eq!((end.cause, end.fetched), (EndCause::Completed, 0), "{text:?}"),
+            Some(said) => {
+                let text = text.unwrap();
+                assert!(text.contains(said) && text.contains("`on_exists`"), "{text}");
+                assert_eq!(end.error.unwrap().kind(), ErrorKind::AlreadyExists);
+            }
+        }
+        assert_content(&place.path("a"), content);
+        ok.shutdown().await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn a_digest_that_is_given_later_is_checked_too() {
     let place = Place::new().await;
