@@ -55,6 +55,9 @@ pub(crate) struct Parts {
     pub(crate) executor: Arc<dyn CallbackExecutor>,
 }
 
+/// Those who listen to one task.
+type Listeners = Vec<Arc<dyn DownloadListener>>;
+
 #[derive(Debug)]
 pub(crate) struct Engine {
     pub(crate) parts: Parts,
@@ -298,17 +301,19 @@ impl Engine {
     }
 
     /// Begins to call those who listen, if that has not begun yet: before the first event is published. They are called
-    /// from their turn on, when all of an equal task that leaves is told.
-    fn listen(&self, entry: &Entry, monitor: Option<Arc<dyn Monitor>>, turn: Turn) {
+    /// from their turn on, when all of an equal task that leaves is told. They are given back, to be dropped under no
+    /// lock: where the runtime is gone nobody else holds them any more, and to drop them runs the program's code.
+    fn listen(&self, entry: &Entry, monitor: Option<Arc<dyn Monitor>>, turn: Turn) -> Listeners {
         let mut listening = lock(&entry.listening);
         if std::mem::replace(&mut listening.has_begun, true) {
-            return;
+            return Vec::new();
         }
         let monitor = monitor.map(|monitor| Arc::new(MonitorListener(monitor)) as Arc<dyn DownloadListener>);
-        let listeners: Vec<_> = monitor.into_iter().chain(std::mem::take(&mut listening.waiting)).collect();
-        let deliveries = listeners.into_iter().filter_map(|listener| {
-            let delivery =
-                deliver(self.parts.executor.clone(), entry.task.clone(), listener, entry.hub().subscribe());
+        let listeners: Listeners =
+            monitor.into_iter().chain(std::mem::take(&mut listening.waiting)).collect();
+        let deliveries = listeners.iter().filter_map(|listener| {
+            let (executor, events) = (self.parts.executor.clone(), entry.hub().subscribe());
+            let delivery = deliver(executor, entry.task.clone(), listener.clone(), events);
             let mut turn = turn.clone();
             self.spawn(async move {
                 turn.begins().await;
@@ -316,6 +321,7 @@ impl Engine {
             })
         });
         listening.telling.extend(deliveries);
+        listeners
     }
 
     fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) -> Option<JoinHandle<()>> {
@@ -331,7 +337,7 @@ impl Engine {
     /// Tells a task's end. The engine lives until its listeners have heard it, even if nobody else holds it.
     pub(crate) fn end(self: &Arc<Self>, entry: &Entry, end: TaskEnd) {
         // Of one that was never taken in. An equal one may be here, whose end nobody knows: it has no turn.
-        self.listen(entry, self.monitor(), Turn::default());
+        drop(self.listen(entry, self.monitor(), Turn::default()));
         entry.hub().finish(end);
         let telling = {
             let mut listening = lock(&entry.listening);
@@ -355,7 +361,7 @@ impl Engine {
 
     /// Tells a task's end in its turn.
     fn end_in_turn(self: &Arc<Self>, entry: &Entry, end: TaskEnd, turn: Turn) {
-        self.listen(entry, self.monitor(), turn);
+        drop(self.listen(entry, self.monitor(), turn));
         self.end(entry, end);
     }
 
@@ -426,7 +432,7 @@ impl Engine {
         // Who shuts the engine down must not miss what is about to be spawned.
         let _held = self.spawned.token();
         while let Some((entry, stop, turn)) = self.dispatcher.next() {
-            self.listen(&entry, self.monitor(), turn);
+            drop(self.listen(&entry, self.monitor(), turn));
             let running = Running::new(self.clone(), entry.clone());
             self.spawn(self.clone().drive(entry, stop, running));
         }
@@ -446,9 +452,10 @@ impl Engine {
     pub(crate) fn pause(&self, entry: &Arc<Entry>) {
         let pausing = lock(&entry.pausing);
         let Some(turn) = self.dispatcher.pause(entry) else { return };
-        self.listen(entry, self.monitor(), turn);
+        let listeners = self.listen(entry, self.monitor(), turn);
         let told = entry.hub().push(|| [Event::Paused]);
         drop(pausing);
+        drop(listeners);
         told.wake();
     }
 

@@ -379,6 +379,32 @@ mod blocking_and_waiting {
         assert_helps(&error, ErrorKind::Misuse, &["has been shut down", "leave it its own"]);
     }
 
+    /// Asks for its download once more as it goes.
+    #[derive(Debug)]
+    struct Returns(OkDownload, DownloadTask, Sender<()>);
+
+    impl DownloadListener for Returns {}
+
+    impl Drop for Returns {
+        fn drop(&mut self) {
+            drop(self.0.task(self.1.clone()).join().enqueue());
+            self.2.send(()).unwrap();
+        }
+    }
+
+    /// Where the runtime is gone, nobody is left to call it.
+    #[test]
+    fn a_listener_that_is_dropped_may_call_the_engine() {
+        let stage = Stage::new();
+        let (runtime, ok) = on_a_runtime(&stage, Builder::new_current_thread());
+        drop(runtime);
+        let (sender, dropped) = channel();
+        let listener = Returns(ok.clone(), small(&stage), sender);
+        let begun = thread::spawn(move || drop(ok.enqueue(small(&stage), listener)));
+        dropped.recv_timeout(Duration::from_secs(30)).unwrap();
+        begun.join().unwrap();
+    }
+
     #[test]
     fn a_runtime_without_timers_is_told_to_have_them() {
         let stage = Stage::new();
