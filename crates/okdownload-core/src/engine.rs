@@ -29,7 +29,7 @@ use crate::handle::TaskHandle;
 use crate::order::Recorder;
 use crate::request_builder::TaskRequest;
 use crate::run::{Run, from_now, sleep_until};
-use crate::running::Running;
+use crate::running::{Following, Running, runtime_is_gone};
 use crate::runtime::Home;
 use crate::space::Space;
 use crate::sync::lock;
@@ -399,23 +399,25 @@ impl Engine {
 
     /// Hands all that happens to a task on to those who listen to another one. The monitor has heard it already.
     fn join(self: &Arc<Self>, entry: &Arc<Entry>, there: &Arc<Entry>) {
-        self.listen(entry, None, Turn::default());
+        drop(self.listen(entry, None, Turn::default()));
+        let following = Arc::new(Following::new(self, entry.clone()));
+        let follower = following.clone();
         let mut listening = lock(&there.listening);
         let mut events = there.hub().subscribe_midway();
-        // A paused task must not keep its engine alive. When it ends, the engine lives until this is done; if it has
-        // ended already, nobody looks after that any more.
-        let (engine, entry) = (Arc::downgrade(self), entry.clone());
+        // When the task ends, the engine lives until this is done; if it has ended already, nobody looks after that any
+        // more.
         let ended = listening.has_ended.then(|| self.clone());
-        let following = self.spawn(async move {
+        let telling = self.spawn(async move {
             let _ended = ended;
             while let Some(event) = events.next().await {
-                match (event, engine.upgrade()) {
-                    (Event::TaskEnd(end), Some(engine)) => engine.end(&entry, (*end).clone()),
-                    (event, _) => entry.hub().publish(event),
-                }
+                follower.hears(event);
             }
+            follower.is_over();
         });
-        listening.telling.extend(following);
+        listening.telling.extend(telling);
+        drop(listening);
+        // Only now: where the runtime is gone, this tells the end, under no lock.
+        drop(following);
     }
 
     /// Lets the recorder tick, from the first task on.
@@ -499,16 +501,12 @@ impl Engine {
 
     /// A run was dropped by its runtime, which was shut down. Nothing runs here any more, so all tasks end.
     pub(crate) fn abandoned(self: &Arc<Self>, entry: &Entry) {
-        let end = || {
-            let advice = "give the builder a runtime that lives as long as the engine, or leave it its own";
-            TaskEnd::failed(Error::misuse("the runtime that the engine was given has been shut down", advice))
-        };
         self.dispatcher.close();
         self.recorder.forget(entry.task.id());
         self.dispatcher.finished(entry.task.id(), false);
-        self.end(entry, end());
+        self.end(entry, runtime_is_gone());
         for (entry, turn) in self.dispatcher.cancel_all().end_now {
-            self.end_in_turn(&entry, end(), turn);
+            self.end_in_turn(&entry, runtime_is_gone(), turn);
         }
     }
 

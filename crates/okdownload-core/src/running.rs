@@ -1,8 +1,10 @@
 //! What becomes of tasks whose runtime is shut down under them.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 
-use okdownload_types::TaskEnd;
+use okdownload_monitor::Event;
+use okdownload_types::{Error, TaskEnd};
 
 use crate::engine::Engine;
 use crate::entry::Entry;
@@ -45,4 +47,52 @@ impl Drop for Running {
             State::GoesOn => {}
         }
     }
+}
+
+/// Goes with who hands the events of a running task on to one that has joined it, and tells the end if it is dropped
+/// before that came.
+#[derive(Debug)]
+pub(crate) struct Following {
+    /// A paused task must not keep its engine alive.
+    engine: Weak<Engine>,
+    entry: Arc<Entry>,
+    /// Whether nothing more is to be told.
+    over: AtomicBool,
+}
+
+impl Following {
+    /// `entry`: the one that has joined.
+    pub(crate) fn new(engine: &Arc<Engine>, entry: Arc<Entry>) -> Self {
+        Self { engine: Arc::downgrade(engine), entry, over: AtomicBool::new(false) }
+    }
+
+    /// Something has happened to the task that was there.
+    pub(crate) fn hears(&self, event: Event) {
+        match (event, self.engine.upgrade()) {
+            (Event::TaskEnd(end), Some(engine)) => {
+                self.is_over();
+                engine.end(&self.entry, (*end).clone());
+            }
+            (event, _) => self.entry.hub().publish(event),
+        }
+    }
+
+    /// Nothing more comes of the task that was there.
+    pub(crate) fn is_over(&self) {
+        self.over.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        if let (false, Some(engine)) = (*self.over.get_mut(), self.engine.upgrade()) {
+            engine.end(&self.entry, runtime_is_gone());
+        }
+    }
+}
+
+/// The end of a task whose runtime was shut down.
+pub(crate) fn runtime_is_gone() -> TaskEnd {
+    let advice = "give the builder a runtime that lives as long as the engine, or leave it its own";
+    TaskEnd::failed(Error::misuse("the runtime that the engine was given has been shut down", advice))
 }

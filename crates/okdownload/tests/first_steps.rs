@@ -12,6 +12,7 @@ use std::thread;
 use std::time::Duration;
 
 use common::{MIB, Place, assert_content, tagged};
+use futures_util::StreamExt;
 use okdownload::prelude::*;
 use okdownload::store::SqliteStore;
 use okdownload::{Digest, DownloadContext, QueueSet};
@@ -361,10 +362,22 @@ mod blocking_and_waiting {
         ok.set_max_parallel_running_count(std::num::NonZeroUsize::MIN);
         let handles = ["runs", "waits"].map(|name| ok.enqueue(task(name).unwrap(), NoListener));
         let paused = ok.task(task("is paused").unwrap()).enqueue_paused();
+        let joined = ["runs", "waits", "is paused"].map(|name| {
+            let request = ok.task(task(name).unwrap()).join();
+            let events = request.events();
+            drop(request.enqueue());
+            events
+        });
         drop(runtime);
         for handle in handles.into_iter().chain([paused]) {
             let error = run(handle.wait()).into_result().unwrap_err();
             assert_helps(&error, ErrorKind::Misuse, &["has been shut down", "leave it its own"]);
+        }
+        for events in joined {
+            let last = run(events.collect::<Vec<_>>()).pop();
+            let Some(Event::TaskEnd(end)) = last else { panic!("the end is missing: {last:?}") };
+            let error = end.error.as_ref().unwrap();
+            assert_helps(error, ErrorKind::Misuse, &["has been shut down", "leave it its own"]);
         }
         let late = run(ok.enqueue(task("is late").unwrap(), NoListener).wait()).into_result().unwrap_err();
         assert_helps(&late, ErrorKind::Misuse, &["was shut down", "build another one"]);
