@@ -24,6 +24,7 @@ mod settings;
 mod signals;
 mod state;
 mod terminal;
+mod tls;
 mod values;
 
 use std::process::ExitCode;
@@ -37,6 +38,7 @@ use run::Outcome;
 
 fn main() -> ExitCode {
     keep_memory();
+    tls::set_up();
     match args::parse().and_then(|cli| obey(&cli)) {
         Ok(Outcome::Complete) => ExitCode::SUCCESS,
         Ok(Outcome::Failed) => ExitCode::from(1),
