@@ -16,13 +16,17 @@ const ENOUGH: usize = 80 << 10;
 const STEP: usize = 16 << 10;
 /// So often at least, and at most, the sender gets a chance to give more while there is less than enough. In between it
 /// is the more often, the larger the pieces have been: a slow link is not worth the work.
-const LOOKS: (u8, u8) = (4, 192);
+const LOOKS: (u8, u8) = (4, 32);
 
 /// Reads pieces; what was read and not handed out stays here, so a dropped future loses nothing.
 #[derive(Debug)]
 pub(crate) struct Gather<R> {
     reader: R,
     got: BytesMut,
+    /// How much of it was read; what is behind it is room.
+    filled: usize,
+    /// How long the last piece was.
+    usual: usize,
     /// How often to look for the next piece, and how often still for this one.
     budget: u8,
     looks: u8,
@@ -32,26 +36,26 @@ pub(crate) struct Gather<R> {
 
 impl<R: AsyncRead + Unpin> Gather<R> {
     pub(crate) fn new(reader: R) -> Self {
-        Self { reader, got: BytesMut::new(), budget: LOOKS.0, looks: LOOKS.0, end: None }
+        Self { reader, got: BytesMut::new(), filled: 0, usual: 0, budget: LOOKS.0, looks: LOOKS.0, end: None }
     }
 
     /// All that is there, up to [`MOST`]. While that is less than [`ENOUGH`] it gives way to other tasks a few times,
     /// because on a fast link the next bytes are just being copied; it never waits for the network once it has any.
     pub(crate) fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Option<Bytes>>> {
         let pending = self.fill(context);
-        if pending && !self.got.is_empty() && self.got.len() < ENOUGH && self.looks > 0 {
+        if pending && self.filled > 0 && self.filled < ENOUGH && self.looks > 0 {
             self.looks -= 1;
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
-        if !self.got.is_empty() {
-            let fast = self.got.len() > STEP;
+        if self.filled > 0 {
+            let fast = self.filled > STEP;
             self.budget = if fast { self.budget.saturating_mul(2) } else { self.budget / 2 };
             self.budget = self.budget.clamp(LOOKS.0, LOOKS.1);
         }
         self.looks = self.budget;
-        if !self.got.is_empty() {
-            return Poll::Ready(Ok(Some(self.got.split().freeze())));
+        if self.filled > 0 {
+            return Poll::Ready(Ok(Some(self.take())));
         }
         match self.end.as_mut() {
             // An error is told once.
@@ -62,20 +66,29 @@ impl<R: AsyncRead + Unpin> Gather<R> {
 
     /// Reads until there is no more now, and says whether that is so.
     fn fill(&mut self, context: &mut Context<'_>) -> bool {
-        while self.end.is_none() && self.got.len() < MOST {
-            let start = self.got.len();
-            self.got.resize(start + STEP, 0);
-            let read = Pin::new(&mut self.reader).poll_read(context, &mut self.got[start..]);
-            let length = if let Poll::Ready(Ok(length)) = read { length } else { 0 };
-            self.got.truncate(start + length);
-            match read {
+        while self.end.is_none() && self.filled < MOST {
+            // Room that was not needed is kept for the next look.
+            if self.got.len() == self.filled {
+                if self.filled == 0 {
+                    self.got.reserve(self.usual + STEP);
+                }
+                self.got.resize(self.filled + STEP, 0);
+            }
+            let room = &mut self.got[self.filled..];
+            match Pin::new(&mut self.reader).poll_read(context, room) {
                 Poll::Pending => return true,
                 Poll::Ready(Ok(0)) => self.end = Some(Ok(())),
-                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Ok(length)) => self.filled += length,
                 Poll::Ready(Err(error)) => self.end = Some(Err(error)),
             }
         }
         false
+    }
+
+    fn take(&mut self) -> Bytes {
+        let filled = std::mem::take(&mut self.filled);
+        self.usual = filled;
+        self.got.split_to(filled).freeze()
     }
 }
 
