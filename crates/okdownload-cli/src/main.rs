@@ -82,8 +82,9 @@ fn download(args: &DownloadArgs) -> Result<Outcome, Failure> {
     work(&args.common, async |console| {
         let parallel = setup.parallel;
         let (engine, lasts) = setup.lasting_engine(console).await?;
-        let outcome = run::to_the_end(&plan, engine, parallel, console, args.common.json).await?;
-        outcome.tell_stop(console, lasts && plan.can_go_on());
+        let goes_on = lasts && plan.can_go_on();
+        let outcome = run::to_the_end(plan, engine, parallel, console, args.common.json).await?;
+        outcome.tell_stop(console, goes_on);
         Ok(outcome)
     })
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use okdownload::monitor::HumanBytes;
 use okdownload::{DownloadTask, EndCause, Error, Location, TaskEnd, redacted};
+use tokio::task::block_in_place;
 use unicode_width::UnicodeWidthStr;
 use url::Url;
 
@@ -28,6 +29,9 @@ impl Failure {
 }
 
 /// Standard error. Clones are the same.
+///
+/// A terminal can be held, and a pipe be full: who writes says to the runtime that it may take long (`block_in_place`),
+/// so that no download waits for it.
 #[derive(Debug, Clone)]
 pub(crate) struct Console {
     /// The lines that change, above which others are told; `None` where there are none.
@@ -87,8 +91,9 @@ impl Console {
     pub(crate) fn paint(&self, lines: Vec<Line>) {
         if let Some(bottom) = &self.bottom {
             let mut bottom = bottom.lock().unwrap_or_else(PoisonError::into_inner);
+            let paint = || bottom.paint(lines, terminal::size().0, &mut std::io::stderr().lock());
             // There is nowhere left to say that standard error is closed.
-            drop(bottom.paint(lines, terminal::size().0, &mut std::io::stderr().lock()));
+            drop(block_in_place(paint));
         }
     }
 
@@ -118,7 +123,7 @@ impl Console {
                 return bottom.say(line);
             }
         }
-        drop(writeln!(std::io::stderr().lock(), "{}", line.text));
+        drop(block_in_place(|| writeln!(std::io::stderr().lock(), "{}", line.text)));
     }
 }
 

@@ -67,7 +67,7 @@ struct Run<'a> {
     pouring: Option<JoinHandle<io::Result<()>>>,
 }
 
-type FileEvents = Map<Events, Box<dyn FnMut(Event) -> (usize, Event) + Send>>;
+type FileEvents = Map<Events, Box<dyn FnMut(Event) -> (usize, Event) + Send + Sync>>;
 
 #[derive(Debug)]
 struct File {
@@ -112,8 +112,11 @@ impl Outcome {
 }
 
 /// Runs all files of a plan to their ends, or until a signal says to stop; with `json`, tells on standard output.
+///
+/// It does so on the workers: to the thread that waits for it each event would be a call of the system and a switch of
+/// threads, of which a small file has several.
 pub(crate) async fn to_the_end(
-    plan: &Plan,
+    plan: Plan,
     engine: OkDownload,
     parallel: NonZeroUsize,
     console: &Console,
@@ -122,7 +125,12 @@ pub(crate) async fn to_the_end(
     let cannot = |what: &str, error: io::Error| Failure::Other(format!("cannot {what}: {error}"));
     let stop = signals::listen(console.clone()).map_err(|error| cannot("listen for signals", error))?;
     let json = json.then(JsonLines::new).transpose().map_err(|error| cannot("start", error))?;
-    let outcome = Run::new(plan, engine, parallel, console, json.as_ref()).run(stop).await;
+    let console = console.clone();
+    let run = tokio::spawn(async move {
+        let outcome = Run::new(&plan, engine, parallel, &console, json.as_ref()).run(stop).await;
+        (outcome, json)
+    });
+    let (outcome, json) = run.await.map_err(|error| cannot("go on", error.into()))?;
     let written = json.map_or(Ok(()), JsonLines::finish);
     written.map_err(|error| cannot("write to standard output", error))?;
     Ok(outcome)
@@ -225,7 +233,8 @@ impl<'a> Run<'a> {
         };
         let name = report::printable(&name);
         let request = self.engine.task(task);
-        let tag: Box<dyn FnMut(Event) -> (usize, Event) + Send> = Box::new(move |event| (index, event));
+        let tag: Box<dyn FnMut(Event) -> (usize, Event) + Send + Sync> =
+            Box::new(move |event| (index, event));
         self.events.push(request.events().map(tag));
         let handle = if self.plan.is_poured() {
             match request.into_reader() {

@@ -34,7 +34,7 @@ pub(crate) fn resume(args: &ResumeArgs) -> Result<Outcome, Failure> {
             engine.shutdown().await.map_err(|error| Failure::Other(describe(&error)))?;
             return Ok(if refused { Outcome::Failed } else { Outcome::Complete });
         }
-        let outcome = run::to_the_end(&Plan::of(tasks), engine, parallel, console, args.common.json).await?;
+        let outcome = run::to_the_end(Plan::of(tasks), engine, parallel, console, args.common.json).await?;
         outcome.tell_stop(console, lasts);
         Ok(if refused && outcome == Outcome::Complete { Outcome::Failed } else { outcome })
     })
