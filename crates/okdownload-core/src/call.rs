@@ -92,6 +92,8 @@ pub(crate) struct Rival {
     pub(crate) file: Stat,
     /// Its version, where we know it: it is ours then.
     pub(crate) validators: Option<Validators>,
+    /// Whether it has the user's digest, if that was looked at.
+    pub(crate) has_digest: Option<bool>,
 }
 
 /// How an attempt ended that did not fail.
@@ -111,9 +113,9 @@ pub(crate) struct Opened {
 }
 
 impl Known {
-    pub(crate) fn set_rival(&mut self, file: Stat, validators: Option<Validators>) {
+    pub(crate) fn set_rival(&mut self, rival: Rival) {
         self.breakpoint = None;
-        self.rival = Some(Rival { file, validators });
+        self.rival = Some(rival);
     }
 }
 
@@ -328,7 +330,7 @@ impl Call<'_> {
         let (answer, version) = match (version_of(&answer.verdict), &answer.verdict) {
             (Some(version), _) => (answer, version),
             (None, ResponseVerdict::NotModified(_)) => {
-                // The condition named our own record's version, so this is about our own file.
+                // The condition named the version of our own record, which has no other than its file was shown to have.
                 if let (Some(rival), Some(location)) = (known.rival.take(), &known.location) {
                     let validators = rival.validators.unwrap_or_default();
                     self.record_completion(location, &rival.file, validators).await?;

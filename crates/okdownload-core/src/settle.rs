@@ -45,9 +45,14 @@ impl Call<'_> {
         let (record, breakpoint) = (known.completion.as_ref(), known.breakpoint.as_ref());
         let mut decision =
             existing::decide(&ExistingFacts { record: record.filter(|_| repeatable), breakpoint, ..facts });
-        let is_whole = matches!(decision, Existing::Complete | Existing::CompleteUnrecorded);
         // Whoever got it may have known of no digest, or of another one.
-        if is_whole && !self.has_wanted_digest(&location, &file).await? {
+        let has_digest = match decision {
+            Existing::Complete | Existing::CompleteUnrecorded | Existing::AskForNews(_) => {
+                Some(self.has_wanted_digest(&location, &file).await?)
+            }
+            _ => None,
+        };
+        if has_digest == Some(false) {
             decision = existing::decide(&facts);
         }
         tracing::debug!(?decision, "something has the final name");
@@ -83,8 +88,10 @@ impl Call<'_> {
             {
                 self.may_replace(known, on_exists, VersionMatch::Different)?;
             }
-            Existing::Compare => known.set_rival(file, None),
-            Existing::AskForNews(validators) => known.set_rival(file, Some(validators)),
+            Existing::Compare => known.set_rival(Rival { file, validators: None, has_digest }),
+            Existing::AskForNews(validators) => {
+                known.set_rival(Rival { file, validators: Some(validators), has_digest });
+            }
         }
         self.figures.location.clone_from(&known.location);
         Ok(false)
@@ -150,7 +157,12 @@ impl Call<'_> {
         };
         let likeness = self.compare(&rival, &location, version).await?;
         if likeness == VersionMatch::Same {
-            self.record_completion(&location, &rival.file, version.validators.clone()).await?;
+            // A digest shows what the file is, not that the server has just that: another version may be as long.
+            let is_servers =
+                existing::compare(&rival.file, &version.validators, version.total) == VersionMatch::Same;
+            let known = rival.validators.unwrap_or_default();
+            let validators = if is_servers { version.validators.clone() } else { known };
+            self.record_completion(&location, &rival.file, validators).await?;
             return Ok(true);
         }
         let on_exists = self.process.on_exists(&self.run.task);
@@ -158,7 +170,8 @@ impl Call<'_> {
         Ok(false)
     }
 
-    /// Whether a file is what the answer brings.
+    /// Whether a file is what the answer brings: a validator that says no decides, then the user's digest, then time and
+    /// length. Not every server tells a time, and a copy may have lost it.
     async fn compare(
         &self,
         rival: &Rival,
@@ -166,13 +179,15 @@ impl Call<'_> {
         version: &ResourceVersion,
     ) -> Result<VersionMatch> {
         let said = rival.validators.as_ref().map(|old| old.compare(&version.validators));
-        // Nothing else speaks against a validator that says otherwise.
         if said == Some(VersionMatch::Different) {
             return Ok(VersionMatch::Different);
         }
-        // The user's digest says more than a time, which not every server tells, and which a copy may have lost.
-        if self.run.task.digest().is_some() && version.total == Some(rival.file.length) {
-            let has_it = self.has_wanted_digest(location, &rival.file).await?;
+        let may_be = version.total.is_none_or(|total| total == rival.file.length);
+        if self.run.task.digest().is_some() && may_be {
+            let has_it = match rival.has_digest {
+                Some(has_it) => has_it,
+                None => self.has_wanted_digest(location, &rival.file).await?,
+            };
             return Ok(if has_it { VersionMatch::Same } else { VersionMatch::Different });
         }
         Ok(existing::compare(&rival.file, &version.validators, version.total))
@@ -285,10 +300,11 @@ impl Call<'_> {
             location.with_file_name(&self.process.part_name(&location.file_name().unwrap_or_default()));
         match self.env.output.open_part(&part, OpenMode::Existing).await {
             Ok(Some(stream)) => {
+                stream.abort().await?;
                 if stream.initial_length() > Remit::THRESHOLD {
-                    self.run.hub.warn(format!("removing {part}: the file is complete without it"));
+                    self.run.hub.warn(format!("{part} was removed: the file is complete without it"));
                 }
-                stream.abort().await
+                Ok(())
             }
             Ok(None) => Ok(()),
             // It is another one's, or no part at all.

@@ -295,9 +295,11 @@ async fn reserved_space_is_there() {
 /// Runs a program from this file, which lasts until its standard input is closed.
 #[cfg(target_os = "linux")]
 fn run(program: &Path) -> std::process::Child {
+    use std::os::unix::process::CommandExt;
     use std::process::{Command, Stdio};
     loop {
-        match Command::new(program).args(["-c", "read line"]).stdin(Stdio::piped()).spawn() {
+        // One that is many programs in one looks at the name that it was called by.
+        match Command::new(program).arg0("sh").args(["-c", "read line"]).stdin(Stdio::piped()).spawn() {
             // A child of another test has just been forked, and still holds what we wrote it through.
             Err(error) if error.kind() == std::io::ErrorKind::ExecutableFileBusy => std::thread::yield_now(),
             started => return started.unwrap(),

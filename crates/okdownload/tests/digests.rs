@@ -148,16 +148,21 @@ async fn a_file_of_the_right_time_and_length_needs_the_right_digest() {
 async fn a_file_of_no_time_is_known_by_its_digest_alone() {
     let place = Place::new().await;
     let (body, other) = (Body::pattern(1, 2000), Body::pattern(2, 2000));
-    place.server.serve("/a", Resource::new(body.clone()).without_validators());
+    let measured = Resource::new(body.clone()).without_validators();
+    let chunked = measured.clone().without_ranges().chunked();
     std::fs::create_dir_all(place.path("")).unwrap();
     let right = Digest::new(DigestAlgorithm::Sha256, sha256(&body)).unwrap();
-    for (content, digest, said) in [
-        (&body, Some(&right), None),
-        (&other, Some(&right), Some("it is not this download")),
-        (&body, None, Some("give the download's digest")),
-        (&other, None, Some("give the download's digest")),
-        (&Body::pattern(1, 1999), None, Some("it is not this download")),
+    for (resource, content, digest, said) in [
+        (&measured, &body, Some(&right), None),
+        (&measured, &other, Some(&right), Some("it is not this download")),
+        (&measured, &body, None, Some("give the download's digest")),
+        (&measured, &other, None, Some("give the download's digest")),
+        (&measured, &Body::pattern(1, 1999), None, Some("it is not this download")),
+        (&chunked, &body, Some(&right), None),
+        (&chunked, &other, Some(&right), Some("it is not this download")),
+        (&chunked, &body, None, Some("give the download's digest")),
     ] {
+        place.server.replace("/a", resource.clone());
         std::fs::write(place.path("a"), content.slice(..)).unwrap();
         let ok = place.builder().download_store(MemoryStore::new()).build().unwrap();
         let task = digest.into_iter().fold(place.task("/a", "a"), |task, digest| task.digest(digest.clone()));
@@ -192,4 +197,39 @@ async fn a_digest_that_is_given_later_is_checked_too() {
     let refused = ok.download(with(vec![0; 32])).await.unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::AlreadyExists);
     assert_content(&place.path("a"), &body);
+}
+
+/// What the server says of its own file says nothing about ours, which may have been changed, or of which somebody knows
+/// better what it has to be.
+#[tokio::test]
+async fn no_news_of_a_file_does_not_stand_for_its_digest() {
+    let place = Place::new().await;
+    let body = Body::pattern(5, MIB);
+    place.server.serve("/a", tagged(body.clone()));
+    let ok = place.engine();
+    let update = || place.task("/a", "a").on_exists(OnExists::Update);
+    ok.download(update().build().unwrap()).await.unwrap();
+    for (digest, said) in [(sha256(&body), Ok(0)), (vec![0; 32], Err(ErrorKind::Checksum))] {
+        let digest = Digest::new(DigestAlgorithm::Sha256, digest).unwrap();
+        let end = ok.download(update().digest(digest).build().unwrap()).await;
+        assert_eq!(end.map(|end| end.fetched).map_err(|error| error.kind()), said);
+        assert_content(&place.path("a"), &body);
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_known_by_its_digest_has_no_other_versions_validators() {
+    let place = Place::new().await;
+    let (old, new) = (Body::pattern(6, 2000), Body::pattern(7, 2000));
+    let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
+    place.server.serve("/a", tagged(new.clone()).last_modified(time));
+    std::fs::create_dir_all(place.path("")).unwrap();
+    std::fs::write(place.path("a"), old.slice(..)).unwrap();
+    let ok = place.engine();
+    let digest = Digest::new(DigestAlgorithm::Sha256, sha256(&old)).unwrap();
+    let end = ok.download(place.task("/a", "a").digest(digest).build().unwrap()).await.unwrap();
+    assert_eq!(end.fetched, 0);
+    assert_content(&place.path("a"), &old);
+    ok.download(place.task("/a", "a").on_exists(OnExists::Update).build().unwrap()).await.unwrap();
+    assert_content(&place.path("a"), &new);
 }

@@ -31,6 +31,7 @@ struct Plan {
     write_delay: Duration,
     sync_delay: Duration,
     scan_delay: Duration,
+    scans: AtomicUsize,
 }
 /// An output that fails as planned.
 #[derive(Debug)]
@@ -83,6 +84,7 @@ impl OutputStream for Stream {
         self.0.read_at(o, l).await
     }
     async fn scan(&self, r: std::ops::Range<u64>, c: Consumer) -> Result<()> {
+        self.1.scans.fetch_add(1, Ordering::SeqCst);
         tokio::time::sleep(self.1.scan_delay).await;
         self.0.scan(r, c).await
     }
@@ -258,6 +260,21 @@ async fn a_wrong_digest_after_a_resume_is_a_wrong_digest() {
     let ok = place.engine();
     let error = ok.download(one(&place).digest(digest).build().unwrap()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Checksum);
+}
+
+/// The second time, the server would have to wait for it with its answer.
+#[tokio::test]
+async fn a_finished_file_of_another_digest_is_read_once() {
+    let place = Place::new().await;
+    place.server.serve("/a", tagged(Body::pattern(10, 1000)));
+    let ok = place.engine();
+    ok.download(one(&place).build().unwrap()).await.unwrap();
+    let digest = Digest::new(DigestAlgorithm::Md5, vec![0; 16]).unwrap();
+    let (plan, layered) = (Arc::new(Plan::default()), one(&place).digest(digest).build().unwrap());
+    let seen = plan.clone();
+    let end = ok.task(layered).output_layer(move |inner| Layer(inner, seen)).execute().await;
+    assert_eq!(end.error.unwrap().kind(), ErrorKind::AlreadyExists);
+    assert_eq!(plan.scans.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test]
