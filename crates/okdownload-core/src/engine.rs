@@ -400,7 +400,7 @@ impl Engine {
     /// Hands all that happens to a task on to those who listen to another one. The monitor has heard it already.
     fn join(self: &Arc<Self>, entry: &Arc<Entry>, there: &Arc<Entry>) {
         drop(self.listen(entry, None, Turn::default()));
-        let following = Arc::new(Following::new(self, entry.clone()));
+        let following = Arc::new(Following::new(self, entry.clone(), there));
         let follower = following.clone();
         let mut listening = lock(&there.listening);
         let mut events = there.hub().subscribe_midway();
@@ -412,7 +412,7 @@ impl Engine {
             while let Some(event) = events.next().await {
                 follower.hears(event);
             }
-            follower.is_over();
+            follower.over();
         });
         listening.telling.extend(telling);
         drop(listening);

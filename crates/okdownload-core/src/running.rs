@@ -56,21 +56,24 @@ pub(crate) struct Following {
     /// A paused task must not keep its engine alive.
     engine: Weak<Engine>,
     entry: Arc<Entry>,
+    /// The task that was there. Who is told of it must not keep it.
+    there: Weak<Entry>,
     /// Whether nothing more is to be told.
-    over: AtomicBool,
+    is_over: AtomicBool,
 }
 
 impl Following {
     /// `entry`: the one that has joined.
-    pub(crate) fn new(engine: &Arc<Engine>, entry: Arc<Entry>) -> Self {
-        Self { engine: Arc::downgrade(engine), entry, over: AtomicBool::new(false) }
+    pub(crate) fn new(engine: &Arc<Engine>, entry: Arc<Entry>, there: &Arc<Entry>) -> Self {
+        let (engine, there) = (Arc::downgrade(engine), Arc::downgrade(there));
+        Self { engine, entry, there, is_over: AtomicBool::new(false) }
     }
 
     /// Something has happened to the task that was there.
     pub(crate) fn hears(&self, event: Event) {
         match (event, self.engine.upgrade()) {
             (Event::TaskEnd(end), Some(engine)) => {
-                self.is_over();
+                self.over();
                 engine.end(&self.entry, (*end).clone());
             }
             (event, _) => self.entry.hub().publish(event),
@@ -78,15 +81,17 @@ impl Following {
     }
 
     /// Nothing more comes of the task that was there.
-    pub(crate) fn is_over(&self) {
-        self.over.store(true, Ordering::Relaxed);
+    pub(crate) fn over(&self) {
+        self.is_over.store(true, Ordering::Relaxed);
     }
 }
 
 impl Drop for Following {
     fn drop(&mut self) {
-        if let (false, Some(engine)) = (*self.over.get_mut(), self.engine.upgrade()) {
-            engine.end(&self.entry, runtime_is_gone());
+        if let (false, Some(engine)) = (*self.is_over.get_mut(), self.engine.upgrade()) {
+            // It may have ended before the runtime did.
+            let end = self.there.upgrade().and_then(|there| there.hub().end());
+            engine.end(&self.entry, end.map_or_else(runtime_is_gone, |end| (*end).clone()));
         }
     }
 }

@@ -384,6 +384,27 @@ mod blocking_and_waiting {
     }
 
     #[test]
+    fn who_has_joined_hears_the_end_that_came_before_the_runtimes() {
+        let stage = Stage::new();
+        let mut builder = Builder::new_current_thread();
+        // The test looks after each step, so none comes between the end and the handing on of it.
+        builder.enable_all().event_interval(1);
+        let (runtime, ok) = on_a_runtime(&stage, builder);
+        let handle = ok.enqueue(small(&stage), NoListener);
+        let request = ok.task(small(&stage)).join();
+        let events = request.events();
+        drop(request.enqueue());
+        runtime.block_on(std::future::poll_fn(|context| {
+            context.waker().wake_by_ref();
+            if handle.is_ended() { Poll::Ready(()) } else { Poll::Pending }
+        }));
+        drop(runtime);
+        let last = run(events.collect::<Vec<_>>()).pop();
+        let Some(Event::TaskEnd(end)) = last else { panic!("the end is missing: {last:?}") };
+        assert!(end.is_completed(), "{end:?}");
+    }
+
+    #[test]
     fn a_runtime_that_was_gone_from_the_beginning_is_told_as_well() {
         let stage = Stage::new();
         let (runtime, ok) = on_a_runtime(&stage, Builder::new_current_thread());
