@@ -19,9 +19,15 @@ pub(crate) fn at(what: &'static str, location: &Location, source: &opendal::Erro
     judge(what, source).with_context("location", location)
 }
 
-/// The error of the operating system itself.
-pub(crate) fn of_system(what: &'static str, location: &Location, source: io::Error) -> Error {
-    Error::new(ErrorKind::Io, what).with_context("location", location).with_source(source)
+/// The operating system's error about a file that is whole and has its name.
+pub(crate) fn unsynced_name(location: &Location, source: io::Error) -> Error {
+    Error::new(
+        ErrorKind::Io,
+        "the file is whole and has its name, but the name cannot be brought to the disk",
+    )
+    .with_context("location", location)
+    .with_advice("check the disk; after a loss of power the file may be gone")
+    .with_source(source)
 }
 
 /// A service that cannot be set up as it is configured.

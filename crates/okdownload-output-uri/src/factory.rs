@@ -13,6 +13,7 @@ use opendal::{EntryMode, ErrorKind as Native, Metadata, Operator};
 use crate::busy::OpenParts;
 use crate::error;
 use crate::interrupt::Interrupt;
+use crate::names::Disk;
 use crate::operators::{self, Operators};
 use crate::place::Remote;
 use crate::upload::{Object, Upload};
@@ -33,6 +34,7 @@ pub(crate) struct Shared {
     open: OpenParts,
     /// Held from looking whether a name is free to taking it, where the service can't do both at once.
     pub(crate) naming: Mutex<()>,
+    pub(crate) disk: Disk,
 }
 
 /// Makes a [`UriOutput`].
@@ -199,4 +201,81 @@ fn stat(metadata: &Metadata) -> Stat {
     };
     let modified = metadata.last_modified().map(Into::into);
     Stat::new(kind, metadata.content_length(), modified, None)
+}
+
+#[cfg(test)]
+#[cfg(all(unix, feature = "fs"))]
+mod tests {
+    use super::*;
+    use std::io;
+    use std::path::{Path, PathBuf};
+    use std::sync::mpsc;
+    use std::time::Duration;
+
+    use okdownload_output::CommitOptions;
+    use okdownload_types::ErrorKind;
+
+    type Syncs = Box<dyn Fn(&Path) -> io::Result<()> + Send + Sync>;
+
+    /// A directory, and an output to it whose disk syncs like that.
+    struct Place(tempfile::TempDir, UriOutput);
+
+    impl Place {
+        fn new(sync: Syncs) -> Self {
+            let shared = Shared { disk: Disk::seen(sync), ..Shared::default() };
+            Self(tempfile::tempdir().unwrap(), UriOutput { shared: Arc::new(shared) })
+        }
+
+        /// Makes a file of this name.
+        async fn make(&self, name: &str, durable: bool) -> Result<()> {
+            let to = Location::Uri(format!("fs://{}/{name}", self.0.path().display()));
+            let part = to.with_file_name(&format!("{name}.part"));
+            let stream = self.1.open_part(&part, OpenMode::Create).await?.unwrap();
+            stream.write_at(0, vec!["abc".into()]).await?;
+            let committed = stream.commit(&to, CommitOptions::new(false, durable, None)).await;
+            stream.close().await?;
+            committed
+        }
+
+        fn has(&self, name: &str) -> bool {
+            self.0.path().join(name).exists()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_durable_name_is_synced_and_no_other_waits_for_it() {
+        let (seen, synced) = mpsc::channel::<PathBuf>();
+        let (release, held) = mpsc::channel::<()>();
+        let held = std::sync::Mutex::new(held);
+        let place = Place::new(Box::new(move |path| {
+            seen.send(path.to_owned()).unwrap();
+            // Until nobody holds it any more.
+            let _ = held.lock().unwrap().recv();
+            Ok(())
+        }));
+        let others = async {
+            let named = async {
+                while !place.has("durable") {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+            };
+            named.await;
+            let other = place.make("other", false);
+            tokio::time::timeout(Duration::from_secs(20), other).await.unwrap().unwrap();
+            drop(release);
+        };
+        let (durable, ()) = tokio::join!(place.make("durable", true), others);
+        durable.unwrap();
+        assert!(place.has("durable") && place.has("other"));
+        let synced: Vec<_> = synced.try_iter().collect();
+        assert_eq!(synced, place.0.path().ancestors().collect::<Vec<_>>());
+    }
+
+    #[tokio::test]
+    async fn a_file_whose_name_cannot_be_synced_is_said_to_have_it() {
+        let place = Place::new(Box::new(|_| Err(io::ErrorKind::StorageFull.into())));
+        let error = place.make("a", true).await.unwrap_err();
+        assert!(error.kind() == ErrorKind::Io && error.to_string().contains("has its name"), "{error}");
+        assert!(place.has("a") && !place.has("a.part"));
+    }
 }

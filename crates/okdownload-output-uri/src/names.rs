@@ -1,24 +1,56 @@
 //! Names of local files, brought to the disk.
 
+use std::fmt;
 use std::fs::File;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 use okdownload_types::{Location, Result};
 use opendal::Operator;
 
 use crate::error;
 
-/// Brings the name that a file was just given to the disk, where the service is a local disk: it syncs what it writes, and
-/// no names. What other services have taken is theirs to keep.
-pub(crate) async fn sync(operator: &Operator, key: &str, location: &Location) -> Result<()> {
-    let info = operator.info();
-    if info.scheme() != "fs" || cfg!(not(unix)) {
-        return Ok(()); // elsewhere directories can't be synced; the file systems keep the order of changes to names
+/// How a directory, or a file, is brought to the disk.
+type Sync = dyn Fn(&Path) -> io::Result<()> + Send + std::marker::Sync;
+
+/// The local disk, as far as names are concerned.
+#[derive(Clone)]
+pub(crate) struct Disk(Arc<Sync>);
+
+impl Default for Disk {
+    fn default() -> Self {
+        Self(Arc::new(|path| File::open(path)?.sync_all()))
     }
-    let file = Path::new(&info.root()).join(key);
-    let synced = blocking::unblock(move || sync_above(&file, |path| File::open(path)?.sync_all())).await;
-    synced.map_err(|e| error::of_system("cannot bring the file's name to the disk", location, e))
+}
+
+impl fmt::Debug for Disk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Disk").finish_non_exhaustive()
+    }
+}
+
+impl Disk {
+    /// A disk that is seen at work.
+    #[cfg(test)]
+    pub(crate) fn seen(sync: impl Fn(&Path) -> io::Result<()> + Send + std::marker::Sync + 'static) -> Self {
+        Self(Arc::new(sync))
+    }
+
+    /// Brings the name that a file was just given to the disk, where the service is a local disk: it syncs what it writes,
+    /// and no names. What other services have taken is theirs to keep.
+    ///
+    /// # Errors
+    /// `Io`. The file has its name then.
+    pub(crate) async fn sync_name(&self, operator: &Operator, key: &str, location: &Location) -> Result<()> {
+        let info = operator.info();
+        if info.scheme() != "fs" || cfg!(not(unix)) {
+            return Ok(()); // elsewhere directories can't be synced; the file systems keep the order of changes to names
+        }
+        let (file, sync) = (Path::new(&info.root()).join(key), self.0.clone());
+        let synced = blocking::unblock(move || sync_above(&file, |path| sync(path))).await;
+        synced.map_err(|e| error::unsynced_name(location, e))
+    }
 }
 
 /// Syncs all directories above, as nobody knows which of them the service has made.

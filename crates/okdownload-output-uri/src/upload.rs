@@ -16,7 +16,7 @@ use crate::busy::Claim;
 use crate::factory::{Shared, metadata};
 use crate::interrupt::Interrupt;
 use crate::place::Remote;
-use crate::{chunk, error, names, operators};
+use crate::{chunk, error, operators};
 
 /// The longest file for a service that takes it in one piece only: it has to be held until it is whole.
 const ONE_PIECE: u64 = 64 << 20;
@@ -84,6 +84,13 @@ impl Upload {
         let inner =
             Inner { state: State::Gathered(Vec::new()), length: 0, expected: None, claim: Some(claim) };
         Self { object, shared, inner: Mutex::new(inner) }
+    }
+
+    /// Gives the whole part its name. Nobody else looks for a free one meanwhile.
+    async fn rename(&self, key: &str, to: &Location, replace: bool) -> Result<()> {
+        let naming = async { Ok(self.shared.naming.lock().await) };
+        let _naming = self.object.unless_interrupted(naming).await?;
+        self.object.rename(key, to, replace).await
     }
 }
 
@@ -153,11 +160,10 @@ impl OutputStream for Upload {
                 return Err(error::elsewhere(&self.object.location, to));
             }
             inner.finish(&self.object).await?;
-            let naming = async { Ok(self.shared.naming.lock().await) };
-            let _naming = self.object.unless_interrupted(naming).await?;
-            self.object.rename(&remote.key, to, options.replace).await?;
+            self.rename(&remote.key, to, options.replace).await?;
+            inner.state = State::Closed;
             if options.durable {
-                names::sync(&self.object.operator, &remote.key, to).await?;
+                self.shared.disk.sync_name(&self.object.operator, &remote.key, to).await?;
             }
         }
         (inner.state, inner.claim) = (State::Closed, None);
