@@ -135,6 +135,16 @@ pub(crate) fn taken(path: &Path, is: &'static str) -> Error {
         .with_advice(advice)
 }
 
+/// A part that is there, and that may not be written.
+pub(crate) fn not_writable(path: &Path, refusal: io::ErrorKind) -> Error {
+    let error = at("cannot write the part", path, refusal.into());
+    match refusal {
+        // Of a new file it is the directory that refuses.
+        io::ErrorKind::PermissionDenied => error.with_advice("allow it to be written, or remove it"),
+        _ => error,
+    }
+}
+
 /// Someone else has the part open.
 pub(crate) fn busy(path: &Path) -> Error {
     Error::new(ErrorKind::FileBusy, "another download is writing this file")
@@ -215,6 +225,14 @@ mod tests {
             assert_eq!(error.kind(), kind, "{text}");
             assert_eq!(error.is_temporary(), errno == Errno::MFILE, "{text}");
             assert!(error.advice().is_some() && text.contains("/some/where"), "{text}");
+        }
+        for (refusal, advice) in [
+            (std::io::ErrorKind::PermissionDenied, "allow it"),
+            (std::io::ErrorKind::ExecutableFileBusy, "is being run"),
+            (std::io::ErrorKind::ReadOnlyFilesystem, "another directory"),
+        ] {
+            let error = not_writable(Path::new("/x"), refusal);
+            assert!(error.advice().is_some_and(|text| text.contains(advice)), "{error}");
         }
         let missing = at("cannot do it", Path::new("/x"), Errno::NOENT.into());
         assert_eq!(missing.kind(), ErrorKind::NotFound);

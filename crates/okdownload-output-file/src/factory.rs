@@ -187,7 +187,7 @@ fn open_locked(path: &Path, mode: OpenMode, directories: &NewDirectories) -> Res
         match sys::try_lock(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(error::busy(path)),
-            Err(TryLockError::Error(e)) => return Err(error::at("cannot lock the part", path, e)),
+            Err(TryLockError::Error(e)) => return Err(cannot_lock(path, refusal, e)),
         }
         // Looked at again only now: whoever had the lock before may have written, renamed or removed the file. The
         // length counts from here.
@@ -199,6 +199,14 @@ fn open_locked(path: &Path, mode: OpenMode, directories: &NewDirectories) -> Res
         }
     }
     Err(error::busy(path))
+}
+
+/// NFS locks only what may be written. Then that it may not is the reason, and what its caller knows to be harmless.
+fn cannot_lock(path: &Path, refusal: Option<io::ErrorKind>, error: io::Error) -> okdownload_types::Error {
+    match refusal {
+        Some(refusal) => error::not_writable(path, refusal),
+        None => error::at("cannot lock the part", path, error),
+    }
 }
 
 /// Opens, with the directories above if it may make them. What is there and may only be read is of use as well: it can be
@@ -224,6 +232,7 @@ fn open(path: &Path, mode: OpenMode, directories: &NewDirectories) -> Result<Opt
         Err(error) => Err(match std::fs::symlink_metadata(path) {
             // Directories, sockets and links refuse in different ways; what stands there says more.
             Ok(there) if !there.is_file() => error::not_regular(path, sys::describe(&there)),
+            Ok(_) if sys::may_be_read(&error) => error::not_writable(path, error.kind()),
             _ => error::at("cannot open the part", path, error),
         }),
     }
@@ -235,4 +244,19 @@ fn cannot_make(directory: &Path, source: io::Error) -> okdownload_types::Error {
     let in_the_way = matches!(source.kind(), io::ErrorKind::AlreadyExists | io::ErrorKind::NotFound);
     let source = if in_the_way { io::ErrorKind::NotADirectory.into() } else { source };
     error::at("cannot make the directory", directory, source)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use okdownload_types::ErrorKind;
+
+    #[test]
+    fn where_what_may_only_be_read_cannot_be_locked_that_is_the_reason() {
+        let denied = Some(io::ErrorKind::PermissionDenied);
+        for (refusal, kind) in [(denied, ErrorKind::PermissionDenied), (None, ErrorKind::Io)] {
+            let error = cannot_lock(Path::new("/a"), refusal, io::Error::other("bad file descriptor"));
+            assert_eq!(error.kind(), kind, "{error}");
+        }
+    }
 }

@@ -253,10 +253,10 @@ impl Part {
         error::at(what, &self.path, source)
     }
 
-    /// Whoever may not write it may not remove it either.
+    /// Also asked before it is removed. The system would ask for the right to the directory only; but that somebody has
+    /// forbidden to write a file, or runs it, we take as his wish to keep it.
     fn check_writable(&self) -> Result<()> {
-        let refusal = self.refusal.map(|kind| self.cannot("cannot write the part", kind.into()));
-        refusal.map_or(Ok(()), Err)
+        self.refusal.map_or(Ok(()), |refusal| Err(error::not_writable(&self.path, refusal)))
     }
 
     fn read(&self, file: &File, offset: u64, length: usize) -> io::Result<Bytes> {

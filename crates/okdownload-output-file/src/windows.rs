@@ -129,8 +129,8 @@ pub(crate) fn sync_directory(_: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// One step on every file system, and on disk when it returns: with no flag to replace, the system refuses a name that is
-/// taken.
+/// One step on every file system: with no flag to replace, the system refuses a name that is taken. It is asked to have
+/// written the name when it returns, which it promises of files that it has to copy; of others nothing is said.
 pub(crate) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
     let (from, to) = (wide(from)?, wide(to)?);
     patiently(|| move_file(&from, &to))
