@@ -176,13 +176,14 @@ async fn http2_is_a_choice() {
             place.assert_content("a", &body);
             let requests = place.server.requests();
             let used: BTreeSet<_> = requests.iter().map(|request| request.connection).collect();
-            // One that was not yet free again may have been replaced by another. libcurl shares none while it is used.
-            let (version, expected) = match (options, backend) {
-                ([], _) => (Version::HTTP_11, 4..=8),
-                (_, "reqwest") => (Version::HTTP_2, 1..=1),
-                _ => (Version::HTTP_2, 1..=8),
+            // Who is relieved of a part of his block loses his connection, so there may be many. libcurl shares none
+            // while it is used.
+            let (version, fits) = match (options, backend) {
+                ([], _) => (Version::HTTP_11, used.len() >= 4),
+                (_, "reqwest") => (Version::HTTP_2, used.len() == 1),
+                _ => (Version::HTTP_2, true),
             };
-            assert!(expected.contains(&used.len()), "{backend} {options:?}: {}", used.len());
+            assert!(fits, "{backend} {options:?}: {}", used.len());
             assert!(requests.iter().all(|request| request.version == version), "{backend} {options:?}");
         }
     }
