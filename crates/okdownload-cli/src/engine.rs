@@ -78,6 +78,10 @@ impl Setup {
 }
 
 fn connection(args: &RequestArgs) -> Result<Arc<dyn ConnectionFactory>, Failure> {
+    // Not while the command line is read: the one may be typed, and the other stand in the configuration file.
+    if args.key.is_some() && args.cert.is_none() {
+        return Err(wrong("--key", &"it is of use only with --cert"));
+    }
     let authorities = args.cacert.as_deref().map(authorities).transpose()?;
     // Two clients that are set up in the same words.
     macro_rules! set_up {

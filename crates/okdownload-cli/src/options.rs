@@ -180,7 +180,7 @@ pub(crate) struct RequestArgs {
     pub(crate) cert: Option<PathBuf>,
 
     /// Its private key [default: beside it in its file]
-    #[arg(long, value_name = "FILE", requires = "cert", hide_short_help = true, help_heading = "Requests")]
+    #[arg(long, value_name = "FILE", hide_short_help = true, help_heading = "Requests")]
     pub(crate) key: Option<PathBuf>,
 
     /// Proxy to use [default: from the environment]

@@ -48,7 +48,13 @@ async fn a_client_certificate_opens_the_door() {
             assert!(stranger.line().contains("client certificate"), "{stranger:?}");
         }
         assert_eq!(place.server.requests().len(), 0);
-        for options in [&["--cert", &cert, "--key", &key][..], &["--cert", &both]] {
+        // A literal text of TOML, which may be a path of any system.
+        place.write("cert.toml", format!("cert = '{cert}'\n"));
+        for options in [
+            &["--cert", &cert, "--key", &key][..],
+            &["--cert", &both],
+            &["--config", "cert.toml", "--key", &key],
+        ] {
             let ended = run(options).await;
             assert_eq!(ended.code, Some(0), "{ended:?}");
             place.assert_content("a", &body);
