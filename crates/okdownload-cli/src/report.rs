@@ -37,7 +37,7 @@ pub(crate) struct Console {
     /// The lines that change, above which others are told; `None` where there are none.
     bottom: Option<Arc<Mutex<Bottom>>>,
     /// Whether nobody is watching.
-    quiet: bool,
+    unwatched: bool,
     /// Whether only errors are wanted.
     silent: bool,
     looks: Looks,
@@ -46,14 +46,14 @@ pub(crate) struct Console {
 impl Console {
     /// For errors only.
     pub(crate) fn plain() -> Self {
-        Self { bottom: None, quiet: true, silent: true, looks: Looks::of_stderr() }
+        Self { bottom: None, unwatched: true, silent: true, looks: Looks::of_stderr() }
     }
 
     /// `silent`: no progress even on a terminal.
     pub(crate) fn new(silent: bool) -> Self {
         let wanted = !silent && terminal::can_paint();
-        let quiet = silent || !std::io::stderr().is_terminal();
-        Self { bottom: wanted.then(Arc::default), quiet, silent, looks: Looks::of_stderr() }
+        let unwatched = silent || !std::io::stderr().is_terminal();
+        Self { bottom: wanted.then(Arc::default), unwatched, silent, looks: Looks::of_stderr() }
     }
 
     /// Whether somebody is watching lines that change.
@@ -69,13 +69,16 @@ impl Console {
     pub(crate) fn error(&self, message: &str) {
         let message = printable(message);
         // Only a terminal has an end where to fold.
-        let message = terminal::width_of_stderr().map_or(message.clone(), |width| folded(&message, width));
+        let message = match terminal::width_of_stderr() {
+            Some(width) => folded(&message, width),
+            None => message,
+        };
         self.line(told(&message, self.looks));
     }
 
     /// Says what is good to know, if somebody is watching.
     pub(crate) fn note(&self, message: impl FnOnce() -> String) {
-        if !self.quiet {
+        if !self.unwatched {
             self.line(Line::plain(printable(&message())));
         }
     }
@@ -189,7 +192,11 @@ fn folded(message: &str, width: usize) -> String {
 /// A message with its kind in colour: of a warning that word, which may stand behind the name of a file.
 fn told(message: &str, looks: Looks) -> Line {
     const WORD: &str = "warning:";
-    let place = message.find(WORD).filter(|place| *place == 0 || message[..*place].ends_with(": "));
+    // Or on the next line, if the name has filled one.
+    let is_kind = |before: &str| {
+        before.is_empty() || (before.ends_with(' ') && before.trim_end_matches([' ', '\n']).ends_with(':'))
+    };
+    let place = message.find(WORD).filter(|place| is_kind(&message[..*place]));
     let mut line = Line::default();
     line.push(NAME.trim_end(), looks.colour(Colour::Red).filter(|_| place.is_none()));
     line.push(" ", None);
@@ -336,6 +343,7 @@ mod tests {
             ("no", "\u{1b}[31mokdl:\u{1b}[0m no"),
             ("warning: so", "okdl: \u{1b}[33mwarning:\u{1b}[0m so"),
             ("a: warning: so", "okdl: a: \u{1b}[33mwarning:\u{1b}[0m so"),
+            ("a:\n  warning: so", "okdl: a:\n  \u{1b}[33mwarning:\u{1b}[0m so"),
             ("no warning: here", "\u{1b}[31mokdl:\u{1b}[0m no warning: here"),
         ] {
             assert_eq!(told(message, looks).text, text);
