@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
-use okdownload::{Credentials, DownloadTask, DownloadTaskBuilder, Result, Timeouts};
+use okdownload::{Credentials, DownloadTask, DownloadTaskBuilder, Result};
 use url::Url;
 
 use crate::netrc::Netrc;
@@ -15,6 +15,8 @@ use crate::settings::Settings;
 #[derive(Debug)]
 pub(crate) struct Asked {
     settings: Settings,
+    /// What of that is typed, where it makes a difference.
+    typed: Settings,
     user: Option<Credentials>,
     netrc: Option<Netrc>,
 }
@@ -32,24 +34,30 @@ impl Asked {
     fn with(settings: Settings, args: &RequestArgs) -> Result<Self, Failure> {
         Ok(Self {
             settings,
+            typed: Settings::default(),
             user: args.user.as_deref().map(user).transpose()?,
             netrc: args.netrc.as_ref().map(|path| netrc(path.as_deref())).transpose()?,
         })
     }
 
-    /// A new task with what was said, over the headers that it has.
-    pub(crate) fn apply(&self, task: DownloadTaskBuilder, url: &str, own: &HeaderMap) -> DownloadTaskBuilder {
-        self.known(self.settings.apply(task, own, Timeouts::default()), url)
+    /// Of what was said, this is typed.
+    pub(crate) fn typed(self, requests: &RequestArgs, transfer: &TransferArgs) -> Result<Self, Failure> {
+        Ok(Self { typed: Settings::new(requests, transfer)?, ..self })
     }
 
-    /// A task that was begun before, at this URL. What is `typed` now counts first, then what the task has, and last what
+    /// A new task with what was said, over the headers that it has.
+    pub(crate) fn apply(&self, task: DownloadTaskBuilder, url: &str, own: &HeaderMap) -> DownloadTaskBuilder {
+        self.known(self.settings.apply(task, own), url)
+    }
+
+    /// A task that was begun before, at this URL. What is typed now counts first, then what the task has, and last what
     /// else is said: that is written for all, and was perhaps not even written then.
     ///
     /// # Errors
     /// If the task can't be.
-    pub(crate) fn again(&self, typed: Settings, old: &DownloadTask, url: &str) -> Result<DownloadTask> {
-        let settings = typed.or(&Settings::of(old)?).or(&self.settings);
-        let mut task = settings.apply(old.to_builder().url(url), old.headers(), old.timeouts());
+    pub(crate) fn again(&self, old: &DownloadTask, url: &str) -> Result<DownloadTask> {
+        let settings = self.typed.or(&Settings::of(old)?).or(&self.settings);
+        let mut task = settings.apply(old.to_builder().url(url), &HeaderMap::new());
         // What mirrors need is not kept either.
         for mirror in old.mirrors() {
             task = task.mirror(self.mirror(mirror.url().as_str()));

@@ -71,7 +71,7 @@ impl Settings {
     }
 
     /// These, and of others what is not said here.
-    pub(crate) fn or(self, others: &Self) -> Self {
+    pub(crate) fn or(&self, others: &Self) -> Self {
         Self {
             headers: over(&others.headers, &self.headers),
             connections: self.connections.or(others.connections),
@@ -84,16 +84,11 @@ impl Settings {
         }
     }
 
-    /// A task with these, over the headers and limits that it has.
-    pub(crate) fn apply(
-        &self,
-        task: DownloadTaskBuilder,
-        own_headers: &HeaderMap,
-        own_timeouts: Timeouts,
-    ) -> DownloadTaskBuilder {
-        let mut headers = over(own_headers, &self.headers);
+    /// A task with these, over the headers that it has of itself.
+    pub(crate) fn apply(&self, task: DownloadTaskBuilder, own: &HeaderMap) -> DownloadTaskBuilder {
+        let mut headers = over(own, &self.headers);
         headers.entry(header::USER_AGENT).or_insert(HeaderValue::from_static(OURS));
-        let mut task = task.headers(headers).timeouts(self.timeouts_over(own_timeouts));
+        let mut task = task.headers(headers).timeouts(self.timeouts());
         if let Some(count) = self.connections {
             task = task.connection_count(count);
         }
@@ -103,12 +98,13 @@ impl Settings {
         }
     }
 
-    fn timeouts_over(&self, mut timeouts: Timeouts) -> Timeouts {
+    fn timeouts(&self) -> Timeouts {
+        let mut timeouts = Timeouts::default();
         timeouts.connect = self.connect.unwrap_or(timeouts.connect);
         timeouts.head = self.head.unwrap_or(timeouts.head);
         timeouts.stall = self.stall.unwrap_or(timeouts.stall);
-        timeouts.total = self.total.or(timeouts.total);
-        timeouts.lowest_speed = self.lowest_speed.or(timeouts.lowest_speed);
+        timeouts.total = self.total;
+        timeouts.lowest_speed = self.lowest_speed;
         timeouts
     }
 }
@@ -139,7 +135,7 @@ pub(crate) fn over(own: &HeaderMap, others: &HeaderMap) -> HeaderMap {
 mod tests {
     use super::*;
     use crate::args::Cli;
-    use crate::asked::parse_header;
+    use crate::asked::{Asked, parse_header};
     use clap::Parser;
     use okdownload::Target;
 
@@ -162,7 +158,7 @@ mod tests {
 
     fn task(settings: &Settings) -> DownloadTask {
         let task = DownloadTask::builder("http://h/a", Target::file("/a"));
-        settings.apply(task, &HeaderMap::new(), Timeouts::default()).build().unwrap()
+        settings.apply(task, &HeaderMap::new()).build().unwrap()
     }
 
     #[test]
@@ -176,6 +172,19 @@ mod tests {
             assert_eq!(Settings::of(&record).unwrap(), said, "{options:?}");
         }
         assert_eq!(task(&Settings::default()).headers()["user-agent"], OURS);
+    }
+
+    #[test]
+    fn an_earlier_versions_name_of_ours_is_not_kept() {
+        let task = DownloadTask::builder("http://h/a", Target::file("/a"));
+        let old = task.header("User-Agent", "okdl/0.0.1").header("A", "b").build().unwrap();
+        let cli = Cli::try_parse_from(["okdl", "http://h/a"]).unwrap();
+        let asked = Asked::new(&cli.download.requests, &cli.download.transfer).unwrap();
+        let again = asked.again(&old, "http://h/a").unwrap();
+        assert_eq!(
+            (&again.headers()["user-agent"], &again.headers()["a"]),
+            (&OURS.parse().unwrap(), &"b".parse().unwrap())
+        );
     }
 
     #[test]

@@ -11,12 +11,10 @@ use crate::engine::Setup;
 use crate::plan::{Plan, check_url};
 use crate::report::{Console, Failure, describe, place};
 use crate::run::{self, Outcome};
-use crate::settings::Settings;
 
 pub(crate) fn resume(args: &ResumeArgs) -> Result<Outcome, Failure> {
-    let asked = Asked::new(&args.requests, &args.transfer)?;
     let typed = args.typed.as_deref().unwrap_or(args);
-    let typed = Settings::new(&typed.requests, &typed.transfer)?;
+    let asked = Asked::new(&args.requests, &args.transfer)?.typed(&typed.requests, &typed.transfer)?;
     let setup = Setup::new(&args.state, &args.requests, &args.transfer)?;
     if let Some(url) = &args.url {
         check_url(url).map_err(|problem| Failure::Usage(format!("--url {problem}")))?;
@@ -26,7 +24,7 @@ pub(crate) fn resume(args: &ResumeArgs) -> Result<Outcome, Failure> {
         let (engine, lasts) = setup.lasting_engine(console).await?;
         let infos = engine.unfinished().await.map_err(|error| Failure::Other(describe(&error)))?;
         let chosen = chosen(args, infos)?;
-        let (tasks, refused) = tasks(args, (&asked, &typed), &engine, &chosen, console).await;
+        let (tasks, refused) = tasks(args, &asked, &engine, &chosen, console).await;
         if tasks.is_empty() {
             if !refused {
                 console.note(|| "nothing is unfinished".into());
@@ -74,7 +72,7 @@ fn chosen(args: &ResumeArgs, infos: Vec<BreakpointInfo>) -> Result<Vec<Breakpoin
 /// The tasks of what was chosen, and whether one of them can't go on.
 async fn tasks(
     args: &ResumeArgs,
-    asked: (&Asked, &Settings),
+    asked: &Asked,
     engine: &OkDownload,
     chosen: &[BreakpointInfo],
     console: &Console,
@@ -95,13 +93,13 @@ async fn tasks(
 /// The task as it was, with what is typed now, at its new URL if there is one.
 async fn task(
     args: &ResumeArgs,
-    (asked, typed): (&Asked, &Settings),
+    asked: &Asked,
     engine: &OkDownload,
     info: &BreakpointInfo,
 ) -> Result<DownloadTask> {
     let old = info.task()?;
     let url = args.url.as_deref().unwrap_or(old.url().as_str());
-    let task = asked.again(typed.clone(), &old, url)?;
+    let task = asked.again(&old, url)?;
     // A new URL may have in it what the old one needed beside it.
     if info.needs_credentials && !task.needs_credentials() && args.url.is_none() {
         let advice = "give them again, by --user, --netrc or --header";
