@@ -1,12 +1,10 @@
 //! The method of requests, and what they bring along.
 
-use std::io::Read;
-use std::path::Path;
-
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, header};
 use okdownload::DownloadTaskBuilder;
 
+use crate::input::read;
 use crate::options::FormArgs;
 use crate::report::Failure;
 
@@ -42,19 +40,5 @@ impl Form {
         let form = HeaderValue::from_static("application/x-www-form-urlencoded");
         headers.insert(header::CONTENT_TYPE, form);
         (task.body(body.clone()), headers)
-    }
-}
-
-/// What is in a file, or comes from standard input.
-pub(crate) fn read(what: &str, path: &Path) -> Result<Vec<u8>, Failure> {
-    let mut content = Vec::new();
-    let read = if path == Path::new("-") {
-        std::io::stdin().lock().read_to_end(&mut content)
-    } else {
-        std::fs::File::open(path).and_then(|mut file| file.read_to_end(&mut content))
-    };
-    match read {
-        Ok(_) => Ok(content),
-        Err(error) => Err(Failure::Usage(format!("cannot read the {what} {}: {error}", path.display()))),
     }
 }

@@ -14,6 +14,11 @@
 //!
 //! `header` and `mirror` may stand more than once.
 
+use std::io::Read;
+use std::path::Path;
+
+use crate::report::Failure;
+
 /// One file of a list.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Entry<'a> {
@@ -32,6 +37,20 @@ pub(crate) struct Entry<'a> {
 pub(crate) struct BadLine {
     pub(crate) line: usize,
     pub(crate) problem: String,
+}
+
+/// What is in a file, or comes from standard input.
+pub(crate) fn read(what: &str, path: &Path) -> Result<Vec<u8>, Failure> {
+    let mut content = Vec::new();
+    let read = if path == Path::new("-") {
+        std::io::stdin().lock().read_to_end(&mut content)
+    } else {
+        std::fs::File::open(path).and_then(|mut file| file.read_to_end(&mut content))
+    };
+    match read {
+        Ok(_) => Ok(content),
+        Err(error) => Err(Failure::Usage(format!("cannot read the {what} {}: {error}", path.display()))),
+    }
 }
 
 /// Reads a list. Neither URLs nor names are judged here.

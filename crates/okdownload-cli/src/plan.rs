@@ -12,7 +12,7 @@ use url::Url;
 use crate::args::Cli;
 use crate::asked::{Asked, parse_header};
 use crate::checksums::Checksums;
-use crate::form::{Form, read};
+use crate::form::Form;
 use crate::input;
 use crate::options::DownloadArgs;
 use crate::report::Failure;
@@ -130,7 +130,8 @@ impl Plan {
 
 /// All that is typed and listed, each with the words for where it stands.
 fn found(args: &DownloadArgs) -> Result<Vec<(String, Item)>, Failure> {
-    let list = args.input_file.as_deref().map(|path| Ok((path, read("input file", path)?))).transpose()?;
+    let list =
+        args.input_file.as_deref().map(|path| Ok((path, input::read("input file", path)?))).transpose()?;
     let mut found = Vec::new();
     for (number, url) in (1..).zip(&args.urls) {
         let origin = if args.urls.len() == 1 { "the URL".into() } else { format!("URL {number}") };
