@@ -54,6 +54,10 @@ mod turns;
 mod worker;
 mod writer;
 
+#[cfg(feature = "bench")]
+#[doc(hidden)]
+pub mod bench;
+
 pub use builder::OkDownloadBuilder;
 pub use callbacks::{Callback, CallbackExecutor, InlineExecutor};
 pub use context::{DownloadContext, DownloadContextBuilder, DownloadContextListener, QueueSet};
