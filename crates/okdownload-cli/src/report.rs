@@ -2,7 +2,7 @@
 
 use std::io::{IsTerminal, Write};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use okdownload::monitor::HumanBytes;
@@ -93,10 +93,9 @@ impl Console {
     /// Puts these lines where lines change, and what was said above them.
     pub(crate) fn paint(&self, lines: Vec<Line>) {
         if let Some(bottom) = &self.bottom {
-            let mut bottom = bottom.lock().unwrap_or_else(PoisonError::into_inner);
-            let paint = || bottom.paint(lines, terminal::size().0, &mut std::io::stderr().lock());
-            // There is nowhere left to say that standard error is closed.
-            drop(block_in_place(paint));
+            // The lock is not held while it is written: who logs must not wait for a terminal that is held.
+            let text = locked(bottom).paint(lines, terminal::size().0);
+            block_in_place(|| write(&text));
         }
     }
 
@@ -106,8 +105,8 @@ impl Console {
         let (tell, done) = std::sync::mpsc::channel::<()>();
         // On a thread of its own: whoever paints may hang in a terminal that takes nothing, and we must not.
         let painter = std::thread::Builder::new().spawn(move || {
-            let mut bottom = bottom.lock().unwrap_or_else(PoisonError::into_inner);
-            drop(bottom.paint(Vec::new(), terminal::size().0, &mut std::io::stderr().lock()));
+            let mut bottom = locked(&bottom);
+            write(&bottom.paint(Vec::new(), terminal::size().0));
             // Nobody paints after this.
             std::mem::forget(bottom);
             drop(tell);
@@ -120,14 +119,23 @@ impl Console {
 
     fn line(&self, line: Line) {
         if let Some(bottom) = &self.bottom {
-            let mut bottom = bottom.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut bottom = locked(bottom);
             // With the next change of what stands below, so that many lines cost no more than one.
             if !bottom.is_empty() {
                 return bottom.say(line);
             }
         }
-        drop(block_in_place(|| writeln!(std::io::stderr().lock(), "{}", line.text)));
+        block_in_place(|| write(&(line.text + "\n")));
     }
+}
+
+fn locked(bottom: &Mutex<Bottom>) -> MutexGuard<'_, Bottom> {
+    bottom.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write(text: &str) {
+    // There is nowhere left to say that standard error is closed.
+    drop(std::io::stderr().lock().write_all(text.as_bytes()));
 }
 
 /// What is logged is said line by line.

@@ -10,7 +10,7 @@ use futures_util::stream::{Map, SelectAll};
 use okdownload::monitor::{Event, SpeedCalculator};
 use okdownload::{BlockInfo, Error, Events, OkDownload, Progress, TaskEnd, TaskHandle, TaskId, redacted};
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinError, JoinHandle};
 use tokio::time::{Interval, MissedTickBehavior};
 use unicode_width::UnicodeWidthStr;
 
@@ -130,7 +130,12 @@ pub(crate) async fn to_the_end(
         let outcome = Run::new(&plan, engine, parallel, &console, json.as_ref()).run(stop).await;
         (outcome, json)
     });
-    let (outcome, json) = run.await.map_err(|error| cannot("go on", error.into()))?;
+    let (outcome, json) = match run.await.map_err(JoinError::try_into_panic) {
+        Ok(ended) => ended,
+        // It ends this thread as it would have here.
+        Err(Ok(panic)) => std::panic::resume_unwind(panic),
+        Err(Err(error)) => return Err(cannot("go on", error.into())),
+    };
     let written = json.map_or(Ok(()), JsonLines::finish);
     written.map_err(|error| cannot("write to standard output", error))?;
     Ok(outcome)

@@ -1,6 +1,6 @@
 //! Lines at the bottom of a terminal that change, and what is said above them.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 
 use unicode_width::UnicodeWidthStr;
 
@@ -94,21 +94,15 @@ impl Bottom {
         self.above.push(line);
     }
 
-    /// Puts these lines there, in one write. Nothing is written if nothing is new.
-    pub(crate) fn paint(
-        &mut self,
-        lines: Vec<Line>,
-        width: usize,
-        out: &mut impl Write,
-    ) -> std::io::Result<()> {
+    /// What puts these lines there, to be written at once; nothing if nothing is new.
+    pub(crate) fn paint(&mut self, lines: Vec<Line>, width: usize) -> String {
         if self.above.is_empty() && lines == self.drawn {
-            return Ok(());
+            return String::new();
         }
         let text = repaint(&self.drawn, &self.above, &lines, width);
         self.above.clear();
         self.drawn = lines;
-        out.write_all(text.as_bytes())?;
-        out.flush()
+        text
     }
 }
 
@@ -183,14 +177,12 @@ mod tests {
 
     #[test]
     fn nothing_new_is_not_painted() {
-        let (mut bottom, mut out) = (Bottom::default(), Vec::new());
-        for _ in 0..3 {
-            bottom.paint(lines(&["a"]), 80, &mut out).unwrap();
+        let mut bottom = Bottom::default();
+        for painted in ["a", "", ""] {
+            assert_eq!(bottom.paint(lines(&["a"]), 80), painted);
         }
-        assert_eq!(out, b"a");
         bottom.say(Line::plain("x"));
-        bottom.paint(lines(&["a"]), 80, &mut out).unwrap();
-        assert_eq!(out, b"a\r\x1b[Jx\na");
+        assert_eq!(bottom.paint(lines(&["a"]), 80), "\r\x1b[Jx\na");
     }
 
     #[test]

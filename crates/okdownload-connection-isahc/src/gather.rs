@@ -25,8 +25,6 @@ pub(crate) struct Gather<R> {
     got: BytesMut,
     /// How much of it was read; what is behind it is room.
     filled: usize,
-    /// How long the last piece was.
-    usual: usize,
     /// How often to look for the next piece, and how often still for this one.
     budget: u8,
     looks: u8,
@@ -36,7 +34,7 @@ pub(crate) struct Gather<R> {
 
 impl<R: AsyncRead + Unpin> Gather<R> {
     pub(crate) fn new(reader: R) -> Self {
-        Self { reader, got: BytesMut::new(), filled: 0, usual: 0, budget: LOOKS.0, looks: LOOKS.0, end: None }
+        Self { reader, got: BytesMut::new(), filled: 0, budget: LOOKS.0, looks: LOOKS.0, end: None }
     }
 
     /// All that is there, up to [`MOST`]. While that is less than [`ENOUGH`] it gives way to other tasks a few times,
@@ -69,9 +67,6 @@ impl<R: AsyncRead + Unpin> Gather<R> {
         while self.end.is_none() && self.filled < MOST {
             // Room that was not needed is kept for the next look.
             if self.got.len() == self.filled {
-                if self.filled == 0 {
-                    self.got.reserve(self.usual + STEP);
-                }
                 self.got.resize(self.filled + STEP, 0);
             }
             let room = &mut self.got[self.filled..];
@@ -87,7 +82,6 @@ impl<R: AsyncRead + Unpin> Gather<R> {
 
     fn take(&mut self) -> Bytes {
         let filled = std::mem::take(&mut self.filled);
-        self.usual = filled;
         self.got.split_to(filled).freeze()
     }
 }
